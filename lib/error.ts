@@ -103,6 +103,15 @@ export class UserError<E = unknown> extends RpcError {
   }
 }
 
+/** How many of {@link RPC_CODES} a peer of version 1 knows; it reads the others as text of a handler. */
+const V1_CODES = 9
+
+/** Is `text` a code that travels in version 1? */
+export function isV1Code(text: string): text is RpcCode {
+  const at = (RPC_CODES as readonly string[]).indexOf(text)
+  return at >= 0 && at < V1_CODES
+}
+
 /** Is `text` one of the library's codes? */
 export function isRpcCode(text: string): text is RpcCode {
   return text !== 'user' && CODES.has(text)

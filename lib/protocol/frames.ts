@@ -1,0 +1,117 @@
+/**
+ * The incremental framer: chunks in, frames out, however the bytes are sliced. Every limit is checked at the head, so
+ * nothing is held for a body that is too large. Rust: the readers of `razor-stream`.
+ */
+import { decodeActionName } from './action-names.ts'
+import { ChunkBuffer } from './chunk-buffer.ts'
+import {
+  type BodyLengths,
+  checkMagic,
+  EMPTY_BYTES,
+  FRAME_LIMITS,
+  type FrameLimits,
+  type RequestFrame,
+  type ResponseFrame,
+  RPC_REQ_HEADER_LEN,
+  RPC_RESP_HEADER_LEN,
+  readRequestHead,
+  readResponseHead,
+} from './heads.ts'
+
+interface Body {
+  action?: number | string | undefined
+  msg: Uint8Array
+  blob: Uint8Array
+}
+
+type ReadHead<F> = (bytes: Uint8Array, at: number, lengths: BodyLengths, limits: FrameLimits) => F
+
+/** Takes chunks and gives whole frames. After it threw it is not used again: the border of the frames is lost. */
+export class Framer<F extends Body> {
+  readonly #buffer = new ChunkBuffer()
+  readonly #headBytes: number
+  readonly #readHead: ReadHead<F>
+  readonly #limits: FrameLimits
+  readonly #lengths: BodyLengths = { action: 0, msg: 0, blob: 0 }
+  /** The frame whose head was read and whose body is not complete. */
+  #frame: F | undefined
+  #bodyBytes = 0
+  #receivedBytes = 0
+  #frames = 0
+
+  constructor(headBytes: number, readHead: ReadHead<F>, limits: FrameLimits = FRAME_LIMITS) {
+    this.#headBytes = headBytes
+    this.#readHead = readHead
+    this.#limits = limits
+  }
+
+  /** All bytes that ever came. */
+  get receivedBytes(): number {
+    return this.#receivedBytes
+  }
+
+  /** All whole frames that ever came out. */
+  get frames(): number {
+    return this.#frames
+  }
+
+  /** Bytes held for the frame that is not complete yet; 0 at a frame border. */
+  get heldBytes(): number {
+    return this.#buffer.length + (this.#frame === undefined ? 0 : this.#headBytes)
+  }
+
+  /** Length of the frame that is not complete yet, as far as its head tells. */
+  get frameBytes(): number {
+    return this.#headBytes + (this.#frame === undefined ? 0 : this.#bodyBytes)
+  }
+
+  /** Adds a chunk, which never changes afterwards. */
+  push(chunk: Uint8Array): void {
+    this.#receivedBytes += chunk.length
+    this.#buffer.push(chunk)
+  }
+
+  /** The next whole frame, or `undefined` where bytes are missing. Throws a `ProtocolError` for a head that cannot be. */
+  next(): F | undefined {
+    const buffer = this.#buffer
+    const lengths = this.#lengths
+    if (this.#frame === undefined) {
+      if (buffer.length < this.#headBytes) {
+        // Something that is no frame at all is found at its second byte.
+        if (buffer.length >= 2) this.#checkStart()
+        buffer.compact()
+        return undefined
+      }
+      const { bytes, at } = buffer.peek(this.#headBytes)
+      this.#frame = this.#readHead(bytes, at, lengths, this.#limits)
+      buffer.take(this.#headBytes)
+      this.#bodyBytes = lengths.action + lengths.msg + lengths.blob
+    }
+    if (buffer.length < this.#bodyBytes) {
+      buffer.compact()
+      return undefined
+    }
+    const frame = this.#frame
+    this.#frame = undefined
+    this.#frames++
+    if (lengths.action > 0) frame.action = decodeActionName(buffer.take(lengths.action))
+    frame.msg = lengths.msg > 0 ? buffer.take(lengths.msg) : EMPTY_BYTES
+    frame.blob = lengths.blob > 0 ? buffer.take(lengths.blob) : EMPTY_BYTES
+    return frame
+  }
+
+  #checkStart(): void {
+    const { bytes, at } = this.#buffer.peek(2)
+    checkMagic(bytes, at)
+  }
+}
+
+/** What a server reads. */
+export function requestFramer(limits: FrameLimits = FRAME_LIMITS): Framer<RequestFrame> {
+  return new Framer(RPC_REQ_HEADER_LEN, readRequestHead, limits)
+}
+
+/** What a client reads. */
+export function responseFramer(limits: FrameLimits = FRAME_LIMITS): Framer<ResponseFrame> {
+  return new Framer(RPC_RESP_HEADER_LEN, readResponseHead, limits)
+}
