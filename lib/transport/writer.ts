@@ -1,0 +1,203 @@
+/**
+ * The one writer of a link. What is written in one turn leaves together, in few large pieces: frames are laid out behind
+ * each other in a slab, messages are encoded straight behind their head, large parts are handed over without a copy.
+ */
+import { asapScheduler, type SchedulerLike, type Subscription } from 'rxjs'
+import type { Codec } from '../codec/codec.ts'
+import { RpcError } from '../error.ts'
+import type { Link } from './link.ts'
+
+/** A slab holds the frames of one turn; it goes on from writer to writer until it is full. */
+const SLAB_BYTES = 64 * 1024
+/** Room that is made for a message before its length is known. */
+const MESSAGE_ROOM = 1024
+/** Parts from this size on are not copied into the slab. */
+const BY_REFERENCE = 4 * 1024
+/** A batch that reached this size leaves without waiting for the turn's end. */
+const BATCH_BYTES = 64 * 1024
+
+/** What a writer holds between turns. */
+const NO_SLAB = new Uint8Array(0)
+
+/** A slab and how far it is used, of whichever writer was the last to flush. One for the process: idle links hold none. */
+let spare: { readonly slab: Uint8Array; readonly used: number } | undefined
+
+/** Options of a {@link LinkWriter}. */
+export interface WriterOptions {
+  /** Where the flush at the end of a turn is scheduled. Default `asapScheduler`. */
+  readonly scheduler?: SchedulerLike
+}
+
+/** Writes frames to one link: `begin`, `message`, the head by the caller, `end`; or all of it not at all. */
+export class LinkWriter {
+  readonly #link: Link
+  readonly #scheduler: SchedulerLike
+  /** Where the head of a frame is written after {@link message}, from `begin()`'s result on. */
+  slab: Uint8Array = NO_SLAB
+  /** Of the slab: [start, used) waits to be sent, behind it is room. */
+  #start = 0
+  #used = 0
+  /** Pieces that wait in front of that. */
+  #pieces: Uint8Array[] = []
+  #queuedBytes = 0
+  #writtenBytes = 0
+  #frameAt = -1
+  /** Length of the message in the slab, and the message itself where it did not fit there. */
+  #messageBytes = 0
+  #message: Uint8Array | undefined
+  #flushing: Subscription | undefined
+  /** The pieces are being handed over: what is flushed from within a send goes behind them. */
+  #sending = false
+  #destroyed = false
+
+  constructor(link: Link, options: WriterOptions = {}) {
+    this.#link = link
+    this.#scheduler = options.scheduler ?? asapScheduler
+  }
+
+  /** Bytes that have not left this process, here and in the link. */
+  get unsentBytes(): number {
+    return this.#queuedBytes + this.#link.unsentBytes
+  }
+
+  /** All bytes of all frames that were ever ended. */
+  get writtenBytes(): number {
+    return this.#writtenBytes
+  }
+
+  /** Begins a frame with `headBytes` (head and what stands before the message) and returns where in {@link slab}. */
+  begin(headBytes: number): number {
+    if (this.#frameAt >= 0) {
+      throw new RpcError('rpc_encode', 'a frame was written from within the encoding of another', { executed: 'no' })
+    }
+    this.#room(headBytes + MESSAGE_ROOM)
+    this.#frameAt = this.#used
+    this.#used += headBytes
+    this.#messageBytes = 0
+    this.#message = undefined
+    return this.#frameAt
+  }
+
+  /**
+   * Encodes the message of the frame and returns its length. Where it throws, nothing of the frame is written:
+   * `rpc_encode` from the codec, `rpc_too_large` over `maxBytes`.
+   */
+  message(codec: Codec, value: unknown, maxBytes: number): number {
+    try {
+      const written = codec.encodeInto(value, this.slab, this.#used)
+      const bytes = typeof written === 'number' ? written : written.length
+      if (bytes > maxBytes) {
+        throw new RpcError('rpc_too_large', `message of ${bytes} bytes is over maxMessageBytes ${maxBytes}`)
+      }
+      if (typeof written === 'number') this.#messageBytes = written
+      else this.#message = written
+      return bytes
+    } catch (error) {
+      this.#used = this.#frameAt
+      this.#frameAt = -1
+      if (this.#queuedBytes === 0) this.#pass()
+      throw error
+    }
+  }
+
+  /** Takes a message that is encoded already, and belongs to the writer from now on. */
+  encoded(message: Uint8Array): void {
+    if (message.length > 0) this.#message = message
+  }
+
+  /**
+   * Ends the frame that was begun. `blob` follows the message; a large one is kept without a copy until it has left. May
+   * hand over what waits, and so be called again from within the link's `send`.
+   */
+  end(blob: Uint8Array): void {
+    const queuedBefore = this.#queuedBytes
+    const frameAt = this.#frameAt
+    this.#frameAt = -1
+    if (this.#destroyed) {
+      this.#used = this.#start
+      return
+    }
+    this.#used += this.#messageBytes
+    this.#queuedBytes += this.#used - frameAt
+    if (this.#message !== undefined) this.#append(this.#message)
+    if (blob.length > 0) this.#append(blob)
+    this.#message = undefined
+    this.#writtenBytes += this.#queuedBytes - queuedBefore
+    if (this.#queuedBytes >= BATCH_BYTES) this.flush()
+    else this.#flushing ??= this.#scheduler.schedule(() => this.flush())
+  }
+
+  /** Hands over all whole frames that wait, now. */
+  flush(): void {
+    this.#flushing?.unsubscribe()
+    this.#flushing = undefined
+    if (this.#queuedBytes === 0) return
+    this.#cut()
+    if (this.#frameAt < 0) this.#pass()
+    if (this.#sending) return
+    this.#sending = true
+    // A far end in this process may answer within `send`, and its answer may write, flush or destroy here.
+    for (let i = 0; i < this.#pieces.length; i++) {
+      const piece = this.#pieces[i]!
+      this.#queuedBytes -= piece.length
+      this.#link.send(piece, i + 1 < this.#pieces.length)
+    }
+    this.#pieces = []
+    this.#sending = false
+  }
+
+  /** Forgets what waits, and takes nothing and schedules nothing any more. */
+  destroy(): void {
+    this.#flushing?.unsubscribe()
+    this.#flushing = undefined
+    this.#destroyed = true
+    this.#pieces = []
+    this.#queuedBytes = 0
+    this.#start = this.#used
+  }
+
+  #append(bytes: Uint8Array): void {
+    this.#queuedBytes += bytes.length
+    if (bytes.length >= BY_REFERENCE) {
+      this.#cut()
+      this.#pieces.push(bytes)
+      return
+    }
+    this.#room(bytes.length)
+    this.slab.set(bytes, this.#used)
+    this.#used += bytes.length
+  }
+
+  /**
+   * Ends the piece of the slab that is being filled, at its last whole frame. A link that is behind gets a copy: it must not
+   * pin the whole slab.
+   */
+  #cut(): void {
+    const end = this.#frameAt < 0 ? this.#used : this.#frameAt
+    if (end === this.#start) return
+    const piece = this.slab.subarray(this.#start, end)
+    this.#pieces.push(this.#link.unsentBytes > 0 ? piece.slice() : piece)
+    this.#start = end
+  }
+
+  /** Passes the slab on to whichever writer needs one next; all of it that is in use has been cut. */
+  #pass(): void {
+    spare = { slab: this.slab, used: this.#used }
+    this.slab = NO_SLAB
+    this.#start = this.#used = 0
+  }
+
+  #room(bytes: number): void {
+    if (this.slab.length - this.#used >= bytes) return
+    this.#cut()
+    const next = spare
+    if (this.slab.length === 0 && next !== undefined && next.slab.length - next.used >= bytes) {
+      spare = undefined
+      this.slab = next.slab
+      this.#start = this.#used = next.used
+    } else {
+      this.slab = new Uint8Array(Math.max(SLAB_BYTES, bytes))
+      this.#start = this.#used = 0
+    }
+  }
+}
