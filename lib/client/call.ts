@@ -1,0 +1,84 @@
+/**
+ * A call as the client's layers hand it to each other, and the errors an answer may carry.
+ */
+import type { Observable, Subscriber } from 'rxjs'
+import type { Codec } from '../codec/codec.ts'
+import { type Executed, isV1Code, type RpcCode, RpcError, type RpcErrorInfo, UserError } from '../error.ts'
+import type { ErrorsKind } from '../protocol/errors-kind.ts'
+import { FLAG_ERRNO, type ResponseFrame } from '../protocol/heads.ts'
+
+/** A successful answer. */
+export interface Reply {
+  /** `undefined` for an empty message, which is how a `void` answer travels; `null` for nil. */
+  readonly value: unknown
+  /** Empty where the answer has none. */
+  readonly blob: Uint8Array
+}
+
+/** One call to be sent; `T` is what its caller gets. */
+export interface CallRequest<T = Reply> {
+  /** A number from 1 to 2^31 - 1, or a name such as `Host.load`. */
+  readonly action: number | string
+  /** The one argument. `undefined` is unit. */
+  readonly input?: unknown
+  /** Raw bytes behind the message; kept without a copy until they have left, so leave them as they are. Default: none. */
+  readonly blob?: Uint8Array | undefined
+  /** In milliseconds from the subscription on, dialling and waiting included. Default `taskTimeoutMs`. */
+  readonly timeoutMs?: number | undefined
+  /** Aborting it fails the call with `rpc_canceled`. */
+  readonly signal?: AbortSignal | undefined
+  /** How to read the handler's errors. Default `text`. */
+  readonly errors?: ErrorsKind | undefined
+  /** Makes what the caller gets of the answer; what it throws fails the call with `rpc_decode`. Default: a {@link Reply}. */
+  readonly read?: ((value: unknown, blob: Uint8Array) => T) | undefined
+}
+
+/** Whatever calls can be made through. */
+export interface Caller {
+  /** A cold Observable: each subscription sends the call once; it emits once and completes, or errors with an `RpcError`. */
+  call<T = Reply>(request: CallRequest<T>): Observable<T>
+  /** Throws a `TypeError` for a request that is none: its action, its timeout. */
+  check(request: CallRequest<unknown>): void
+  /** The same without an Observable around it: sends now, and returns how to unsubscribe. */
+  start<T>(request: CallRequest<T>, caller: Subscriber<T>): (() => void) | undefined
+}
+
+/** Sees each call of a client; `next` sends it, or hands it to the interceptor behind, and emits what the caller gets. */
+export type ClientInterceptor = (
+  request: CallRequest<unknown>,
+  next: (request: CallRequest<unknown>) => Observable<unknown>,
+) => Observable<unknown>
+
+/** The codes of version 1 that say for sure that no handler ran. */
+const NEVER_RAN: ReadonlySet<RpcCode> = new Set<RpcCode>(['rpc_method_notfound', 'rpc_service_notfound'])
+
+const lossyText = new TextDecoder('utf-8', { ignoreBOM: true })
+
+/** The error that a response with an error flag stands for. PROTOCOL.md, "Errors". */
+export function readError(
+  frame: ResponseFrame,
+  request: CallRequest<unknown>,
+  codec: Codec,
+  address: string,
+): RpcError {
+  const info = (executed: Executed): RpcErrorInfo => ({ executed, action: request.action, address })
+  const name = actionName(request.action)
+  if (frame.flag === FLAG_ERRNO)
+    return new UserError(frame.errno, `${name} failed with errno ${frame.errno}`, info('yes'))
+  const text = lossyText.decode(frame.blob)
+  if (isV1Code(text)) {
+    return new RpcError(text, `${name} was answered with ${text}`, info(NEVER_RAN.has(text) ? 'no' : 'yes'))
+  }
+  if (request.errors !== 'coded') return new UserError(text, `${name} failed: ${text}`, info('yes'))
+  try {
+    return new UserError(codec.decode(frame.blob), `${name} failed with a coded error`, info('yes'))
+  } catch (cause) {
+    const message = `the error of ${name} cannot be decoded: ${RpcError.from(cause).message}`
+    return new RpcError('rpc_decode', message, { ...info('yes'), cause })
+  }
+}
+
+/** An action as it stands in messages: `Host.load`, `action 3`. */
+export function actionName(action: string | number): string {
+  return typeof action === 'number' ? `action ${action}` : action
+}

@@ -1,0 +1,85 @@
+/**
+ * What a client can be told, and what holds where it is not. Rust: `ClientConfig` and `ClientFacts`.
+ */
+import type { Codec } from '../codec/codec.ts'
+import type { RpcError } from '../error.ts'
+import type { U64 } from '../protocol/bytes.ts'
+import { FRAME_LIMITS, type FrameLimits } from '../protocol/heads.ts'
+
+/** Something worth knowing that no call's error tells. */
+export interface LogEntry {
+  readonly level: 'debug' | 'info' | 'warn' | 'error'
+  readonly message: string
+  /** The far end, as a URL. */
+  readonly address?: string
+  readonly error?: RpcError
+}
+
+/** Numbers of a client, the ones of Rust under their Rust names. Times in milliseconds, sizes in bytes. */
+export interface ClientConfig extends FrameLimits {
+  /** A call without `timeoutMs` fails after this. Default 20,000. Rust: `task_timeout`. */
+  readonly taskTimeoutMs: number
+  /** A frame that is not complete must get on within this. Default 5,000. Rust: `read_timeout`. */
+  readonly readTimeoutMs: number
+  /** Written bytes must start to leave within this. Default 5,000. Rust: `write_timeout`. */
+  readonly writeTimeoutMs: number
+  /** Dialling fails after this. Default 10,000 (Rust: 10 s). Rust: `connect_timeout`. */
+  readonly connectTimeoutMs: number
+  /** Calls in flight on one connection; the others wait. Default 128. Rust: `thresholds`. */
+  readonly thresholds: number
+  /** How often deadlines and the link are looked at. Default 1,000. Calls under 5 ticks use a tick of 1/20 of it. */
+  readonly tickMs: number
+  /** The client pings after that much silence in either direction. Default 25,000. */
+  readonly pingIntervalMs: number
+  /** The link counts as lost after that much silence from the far end. Default 55,000 (2 × ping + 5 s). */
+  readonly deadAfterMs: number
+  /** Calls that wait for a slot or for the connection. Default 10,000; more fail with `rpc_overflow`. */
+  readonly maxWaitingCalls: number
+  /** Bytes they may hold before further ones fail with `rpc_overflow`. Default 8 MiB. */
+  readonly maxWaitingBytes: number
+  /** Above this many unsent bytes no further call is written. Default 1 MiB. */
+  readonly highWaterMarkBytes: number
+  /** Above this many unsent bytes the link is given up. Default 64 MiB. */
+  readonly maxUnsentBytes: number
+  /** How long `close` waits for answers. Default 90,000. */
+  readonly closeWaitMs: number
+}
+
+export const CLIENT_DEFAULTS: ClientConfig = {
+  ...FRAME_LIMITS,
+  taskTimeoutMs: 20_000,
+  readTimeoutMs: 5_000,
+  writeTimeoutMs: 5_000,
+  connectTimeoutMs: 10_000,
+  thresholds: 128,
+  tickMs: 1_000,
+  pingIntervalMs: 25_000,
+  deadAfterMs: 55_000,
+  maxWaitingCalls: 10_000,
+  maxWaitingBytes: 8 * 1024 * 1024,
+  highWaterMarkBytes: 1024 * 1024,
+  maxUnsentBytes: 64 * 1024 * 1024,
+  closeWaitMs: 90_000,
+}
+
+/** All that a connection of a client needs besides its dialer. Rust: `ClientFacts`. */
+export interface ClientFacts {
+  readonly config: ClientConfig
+  readonly codec: Codec
+  /** A label for the server's logs, never an identity. Default 0. */
+  readonly clientId: U64
+  /** Where entries for a log go. Default: nowhere. */
+  readonly log: (entry: LogEntry) => void
+}
+
+/** Longest timeout of a call, 24 h; longer ones, `Infinity` too, are cut to it. */
+export const MAX_TIMEOUT_MS: number = 24 * 60 * 60 * 1000
+
+/** The timeout of a call: `undefined` stands for the default. Throws a `TypeError` for NaN and what is no number. */
+export function callTimeout(timeoutMs: number | undefined, config: ClientConfig): number {
+  if (timeoutMs === undefined) return config.taskTimeoutMs
+  if (typeof timeoutMs !== 'number' || Number.isNaN(timeoutMs)) {
+    throw new TypeError(`timeoutMs must be a number of milliseconds, not ${String(timeoutMs)}`)
+  }
+  return Math.min(timeoutMs, MAX_TIMEOUT_MS)
+}

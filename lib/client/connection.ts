@@ -1,0 +1,188 @@
+/**
+ * A stream's open link: frames in, frames out, and a look at both once a tick. It knows bytes and seqs; what a task is and
+ * when it ends is its stream's matter.
+ */
+import {
+  catchError,
+  concat,
+  ignoreElements,
+  interval,
+  merge,
+  type Observable,
+  type Observer,
+  tap,
+  throwError,
+} from 'rxjs'
+import { isRpcCode, RpcError } from '../error.ts'
+import { demux } from '../flow/demux.ts'
+import { frames } from '../flow/frames.ts'
+import { Liveness } from '../flow/liveness.ts'
+import type { U64 } from '../protocol/bytes.ts'
+import { CLOSE, ProtocolError } from '../protocol/close.ts'
+import { type Framer, responseFramer } from '../protocol/frames.ts'
+import { FLAG_ERROR, type ResponseFrame } from '../protocol/heads.ts'
+import { whenBelow } from '../transport/drained.ts'
+import type { Link } from '../transport/link.ts'
+import { LinkWriter } from '../transport/writer.ts'
+import type { ClientFacts } from './config.ts'
+import type { ClientTask } from './task.ts'
+import { writeRequest } from './write.ts'
+
+/** What a connection tells its stream. */
+export interface ConnectionEvents {
+  /** The link is over; called once, before the routes get their error. */
+  readonly ending: () => void
+  /** The routes have got their error. Called once. */
+  readonly ended: (reason: RpcError) => void
+  /** An answer came for a seq that was used and that nobody waits for any more. */
+  readonly late: () => void
+  /** Nothing was sent, or nothing came, for `pingIntervalMs`; again each tick until that changes. */
+  readonly pingDue: () => void
+}
+
+/** One open link of a client. */
+export class ClientConnection {
+  readonly #link: Link
+  readonly #facts: ClientFacts
+  readonly #events: ConnectionEvents
+  readonly #writer: LinkWriter
+  readonly #framer: Framer<ResponseFrame>
+  readonly #liveness: Liveness
+  #seq = 0
+  #quietTicks = 0
+  #writtenAtTick = 0
+  /** Bytes that had left when the link ended. */
+  #leftBytes: number | undefined
+  #notice: RpcError | undefined
+  #ended = false
+
+  constructor(link: Link, facts: ClientFacts, events: ConnectionEvents) {
+    const { config } = facts
+    this.#link = link
+    this.#facts = facts
+    this.#events = events
+    this.#writer = new LinkWriter(link)
+    this.#framer = responseFramer(config)
+    this.#liveness = new Liveness({ ...config, drainTimeoutMs: config.writeTimeoutMs, silenceMs: config.deadAfterMs })
+  }
+
+  /** Starts reading: frames go to the `routes` under their seq. The link may end from within. */
+  start(routes: Map<U64, Observer<ResponseFrame>>): void {
+    const lost = throwError(() => new RpcError('rpc_io_err', `${this.#link.address} closed the connection`))
+    const ticks$ = interval(this.#facts.config.tickMs).pipe(
+      tap(() => this.#tick()),
+      ignoreElements(),
+    )
+    merge(concat(this.#link.chunks$.pipe(frames(this.#framer)), lost), ticks$)
+      .pipe(
+        tap(frame => this.#check(frame)),
+        catchError(error => throwError(() => this.#ending(error))),
+        demux(frame => frame.seq, routes),
+      )
+      .subscribe({ next: frame => this.#unclaimed(frame), error: reason => this.#events.ended(reason) })
+  }
+
+  /** The highest seq that was sent. */
+  get seq(): number {
+    return this.#seq
+  }
+
+  /** All bytes that were ever written: where the last frame ends. */
+  get writtenBytes(): number {
+    return this.#writer.writtenBytes
+  }
+
+  /** Did the output up to `position` leave this process? */
+  hasLeft(position: number): boolean {
+    return position <= (this.#leftBytes ?? this.#writer.writtenBytes - this.#writer.unsentBytes)
+  }
+
+  /** Emits once when the output is short enough for a further call. */
+  ready(): Observable<unknown> {
+    return whenBelow(this.#writer, this.#link, this.#facts.config.highWaterMarkBytes)
+  }
+
+  /** Is it? */
+  get isReady(): boolean {
+    return this.#writer.unsentBytes <= this.#facts.config.highWaterMarkBytes
+  }
+
+  /** Takes the next seq. */
+  nextSeq(): number {
+    return ++this.#seq
+  }
+
+  /** Writes a task's frame; throws as `writeRequest` does, and then wrote nothing. `urgent` flushes at once. */
+  write(task: ClientTask, urgent: boolean): void {
+    writeRequest(this.#writer, this.#facts, task.seq, task.request, task.encoded)
+    task.encoded = undefined
+    task.endPosition = this.#writer.writtenBytes
+    if (urgent) this.#writer.flush()
+  }
+
+  /** Ends the link from this side: what was written leaves, then it closes. The routes get an error, if any are left. */
+  close(): void {
+    if (this.#ended) return
+    this.#writer.flush()
+    this.#end(this.#writer.writtenBytes)
+    this.#link.close(1000, '')
+  }
+
+  /** Throws for a frame that breaks the connection. */
+  #check(frame: ResponseFrame): void {
+    if (frame.seq > this.#seq) {
+      throw new ProtocolError(4400, `response has seq ${frame.seq}, the highest sent is ${this.#seq}`)
+    }
+  }
+
+  #unclaimed(frame: ResponseFrame): void {
+    if (frame.seq !== 0) {
+      this.#events.late()
+      return
+    }
+    if (frame.flag !== FLAG_ERROR) return
+    const text = new TextDecoder().decode(frame.blob)
+    const message = `${this.#link.address} closes the connection: ${text}`
+    this.#notice = new RpcError(isRpcCode(text) ? text : 'rpc_io_err', message)
+  }
+
+  /** The far end is told by the close code, the stream by the reason, which this returns. */
+  #ending(error: unknown): RpcError {
+    const reason = this.#notice ?? RpcError.from(error)
+    if (this.#ended) return reason
+    this.#end(this.#writer.writtenBytes - this.#writer.unsentBytes)
+    this.#facts.log({ level: 'warn', message: reason.message, address: this.#link.address, error: reason })
+    if (error instanceof ProtocolError) this.#link.close(error.closeCode, CLOSE[error.closeCode])
+    else this.#link.destroy()
+    this.#events.ending()
+    return reason
+  }
+
+  #end(leftBytes: number): void {
+    this.#ended = true
+    this.#leftBytes = leftBytes
+    this.#writer.destroy()
+  }
+
+  #tick(): void {
+    const { config } = this.#facts
+    const { writtenBytes, unsentBytes } = this.#writer
+    const { receivedBytes, frames: framesRead, heldBytes, frameBytes } = this.#framer
+    this.#quietTicks = writtenBytes > this.#writtenAtTick ? 0 : this.#quietTicks + 1
+    this.#writtenAtTick = writtenBytes
+    const verdict = this.#liveness.tick({
+      receivedBytes,
+      frames: framesRead,
+      heldBytes,
+      frameBytes,
+      writtenBytes,
+      unsentBytes,
+      paused: false,
+    })
+    if (verdict !== undefined) {
+      throw new ProtocolError(verdict.kind === 'undrained' ? 4490 : 4408, `${this.#link.address}: ${verdict.message}`)
+    }
+    const quietMs = Math.max(this.#quietTicks * config.tickMs, this.#liveness.silentMs)
+    if (quietMs >= config.pingIntervalMs) this.#events.pingDue()
+  }
+}

@@ -1,0 +1,283 @@
+/**
+ * One connection of a client: its seq, its window, its deadlines. Incoming frames are demultiplexed by seq to the tasks;
+ * outgoing tasks go through the sliding window to the writer. Rust: `client/stream.rs`.
+ */
+import {
+  concat,
+  EMPTY,
+  firstValueFrom,
+  ignoreElements,
+  merge,
+  Observable,
+  of,
+  Subject,
+  type Subscriber,
+  Subscription,
+  timer,
+} from 'rxjs'
+import { type RpcCode, RpcError } from '../error.ts'
+import { slidingWindow } from '../flow/sliding-window.ts'
+import type { U64 } from '../protocol/bytes.ts'
+import { EMPTY_BYTES, PING_ACTION } from '../protocol/heads.ts'
+import type { Dialer, Link } from '../transport/link.ts'
+import type { Caller, CallRequest, Reply } from './call.ts'
+import { type ClientFacts, callTimeout } from './config.ts'
+import { ClientConnection } from './connection.ts'
+import { Deadlines } from './deadlines.ts'
+import { dial } from './dial.ts'
+import { ClientTask, type TaskOwner } from './task.ts'
+import { Waiting } from './waiting.ts'
+import { checkRequest, checkSizes } from './write.ts'
+
+/** What a stream counts. */
+export interface StreamStats {
+  /** Calls that wait for a slot, or for the connection. */
+  readonly waiting: number
+  /** Calls and pings that were sent and have not been answered, those given up by their callers included. */
+  readonly inFlight: number
+  /** Answers that came after their call was over. */
+  readonly lateAnswers: number
+}
+
+/** One connection, dialled at once; calls may be made from the start. When it is over it stays so. */
+export class ClientStream implements Caller {
+  readonly address: string
+  readonly #facts: ClientFacts
+  readonly #owner: TaskOwner
+  /** Calls that wait; those that were sent, by seq; and the way from one to the other. */
+  readonly #waiting: Waiting
+  readonly #routes = new Map<U64, ClientTask>()
+  readonly #tasks = new Subject<ClientTask>()
+  readonly #deadlines: Deadlines
+  readonly #idle = new Subject<void>()
+  readonly #opened = new Subject<void>()
+  readonly #ended = new Subject<void>()
+  /** Dialling, sending, deadlines: all that runs as long as the stream does. */
+  readonly #running = new Subscription()
+  #connection: ClientConnection | undefined
+  #state: 'connecting' | 'open' | 'closing' | 'ended' = 'connecting'
+  #slotsTaken = 0
+  #pinging: Subscription | undefined
+  #lateAnswers = 0
+
+  /** Dials at once. Rust: `ClientStream::connect`. */
+  static connect(dialer: Dialer, facts: ClientFacts): ClientStream {
+    const stream = new ClientStream(dialer.address, facts)
+    stream.#start(dialer)
+    return stream
+  }
+
+  private constructor(address: string, facts: ClientFacts) {
+    this.address = address
+    this.#facts = facts
+    this.#waiting = new Waiting(facts)
+    this.#deadlines = new Deadlines(facts.config.tickMs)
+    this.#owner = {
+      codec: facts.codec,
+      address,
+      hasLeft: position => this.#connection?.hasLeft(position) ?? false,
+      released: task => this.#released(task),
+    }
+  }
+
+  /** It takes calls: it is neither closing nor over, and has seqs left. */
+  get usable(): boolean {
+    const seq = this.#connection?.seq ?? 0
+    return (this.#state === 'connecting' || this.#state === 'open') && seq < Number.MAX_SAFE_INTEGER
+  }
+
+  get stats(): StreamStats {
+    return { waiting: this.#waiting.queue.size, inFlight: this.#routes.size, lateAnswers: this.#lateAnswers }
+  }
+
+  /** Completes when the connection is over. Never errors: the calls tell why. */
+  get ended$(): Observable<void> {
+    return this.#state === 'ended' ? EMPTY : this.#ended.asObservable()
+  }
+
+  /**
+   * A call: each subscription sends once, emits one answer and completes, or errors with an `RpcError`. Unsubscribing drops
+   * the answer; the slot stays taken until it comes or the deadline passes. Throws a `TypeError` for an action or a timeout
+   * that is none.
+   */
+  call<T = Reply>(request: CallRequest<T>): Observable<T> {
+    this.check(request)
+    return new Observable<T>(caller => this.start(request, caller))
+  }
+
+  check(request: CallRequest<unknown>): void {
+    checkRequest(request, this.#facts.config)
+  }
+
+  /** A call that is subscribed to; returns how to unsubscribe, where it is not over yet. */
+  start<T>(request: CallRequest<T>, caller: Subscriber<T>): (() => void) | undefined {
+    const timeoutMs = callTimeout(request.timeoutMs, this.#facts.config)
+    const task = new ClientTask(this.#owner, request, timeoutMs, caller as Subscriber<unknown>)
+    this.#enter(task)
+    if (task.over) return undefined
+    const { signal } = request
+    if (signal === undefined) return () => task.leave()
+    const abort = (): void => task.abort(signal.reason)
+    signal.addEventListener('abort', abort, { once: true })
+    return () => {
+      signal.removeEventListener('abort', abort)
+      task.leave()
+    }
+  }
+
+  /** A round trip: completes when the pong came. Waits for the connection; takes a seq, and no slot of the window. */
+  ping(timeoutMs?: number): Observable<never> {
+    const ms = callTimeout(timeoutMs, this.#facts.config)
+    return concat(
+      this.#opened,
+      new Observable<unknown>(caller => {
+        const task = new ClientTask(this.#owner, { action: PING_ACTION }, ms, caller)
+        const connection = this.#connection
+        if (this.#state === 'ended' || connection === undefined) {
+          task.refuse('rpc_unreachable', `the connection to ${this.address} is closed`)
+          return undefined
+        }
+        task.encoded = EMPTY_BYTES
+        this.#deadlines.join(task)
+        this.#write(connection, task)
+        return () => task.leave()
+      }),
+    ).pipe(ignoreElements())
+  }
+
+  /**
+   * Takes no further calls, waits for the answers of those it has, at most `waitMs` (default `closeWaitMs`), then closes
+   * the link. Calls that are left fail with `rpc_canceled`.
+   */
+  async close(waitMs: number = this.#facts.config.closeWaitMs): Promise<void> {
+    if (this.#state === 'ended') return
+    this.#state = 'closing'
+    const idle$: Observable<void> = this.#isIdle ? of(undefined) : this.#idle
+    await firstValueFrom(merge(idle$, this.#ended, timer(waitMs)), { defaultValue: undefined })
+    this.#end('rpc_canceled', 'this end closed the connection')
+  }
+
+  get #isIdle(): boolean {
+    return this.#waiting.queue.size === 0 && this.#routes.size === 0
+  }
+
+  #start(dialer: Dialer): void {
+    const { connectTimeoutMs } = this.#facts.config
+    this.#running.add(
+      this.#deadlines.expired$.subscribe({
+        next: batch => {
+          for (const task of batch) task.expire()
+        },
+        error: error => this.#fail(error),
+      }),
+    )
+    this.#running.add(
+      dial(dialer, connectTimeoutMs).subscribe({
+        next: link => this.#open(link),
+        error: error => this.#end('rpc_unreachable', RpcError.from(error).message, error),
+      }),
+    )
+  }
+
+  #open(link: Link): void {
+    if (this.#state === 'connecting') this.#state = 'open'
+    const connection = new ClientConnection(link, this.#facts, {
+      ending: () => {
+        // Before the calls hear of it: one that tries again from within its error finds the stream over.
+        this.#state = 'ended'
+        this.#running.unsubscribe()
+      },
+      ended: reason => this.#end('rpc_io_err', reason.message, reason),
+      late: () => this.#lateAnswers++,
+      pingDue: () => this.#heartbeat(),
+    })
+    this.#connection = connection
+    this.#opened.complete()
+    connection.start(this.#routes)
+    const queue = this.#waiting.queue
+    this.#running.add(
+      this.#tasks
+        .pipe(slidingWindow((task: ClientTask) => this.#send(task), { size: this.#facts.config.thresholds, queue }))
+        .subscribe({ error: error => this.#fail(error) }),
+    )
+  }
+
+  /** A call comes in: refused, or queued until its turn, which may be at once. */
+  #enter(task: ClientTask): void {
+    const { request } = task
+    const { config } = this.#facts
+    if (!this.usable) return task.refuse('rpc_unreachable', `the connection to ${this.address} is closed`)
+    if (request.signal?.aborted === true) return task.abort(request.signal.reason)
+    if (task.timeoutMs <= 0) return task.expire()
+    const tooLarge = checkSizes(request, config)
+    if (tooLarge !== undefined) return task.refuse('rpc_too_large', tooLarge)
+    const connection = this.#connection
+    if (connection === undefined || this.#slotsTaken >= config.thresholds || !connection.isReady) {
+      this.#waiting.admit(task)
+      if (task.over) return
+    }
+    this.#deadlines.join(task)
+    this.#waiting.queue.add(task)
+    this.#tasks.next(task)
+  }
+
+  /** Holds a slot from here on, until the task is over. */
+  #send(task: ClientTask): Observable<never> {
+    return new Observable<never>(slot => {
+      const connection = this.#connection!
+      this.#slotsTaken++
+      task.take(slot)
+      if (connection.isReady) {
+        this.#write(connection, task)
+        return undefined
+      }
+      return connection.ready().subscribe({ next: () => this.#write(connection, task), error: e => task.error(e) })
+    })
+  }
+
+  #write(connection: ClientConnection, task: ClientTask): void {
+    this.#waiting.leave(task)
+    const alone = this.#routes.size === 0
+    const seq = connection.nextSeq()
+    // The route stands before the frame leaves: a link in memory may answer from within.
+    this.#routes.set(seq, task)
+    task.seq = seq
+    try {
+      connection.write(task, alone)
+    } catch (error) {
+      task.refuseWith(error)
+    }
+  }
+
+  #released(task: ClientTask): void {
+    this.#waiting.leave(task)
+    this.#routes.delete(task.seq)
+    if (task.holdsSlot) this.#slotsTaken--
+    if (this.#state === 'closing' && this.#isIdle) this.#idle.next()
+  }
+
+  #heartbeat(): void {
+    if (this.#pinging !== undefined && !this.#pinging.closed) return
+    this.#pinging = this.ping().subscribe({
+      error: error => this.#facts.log({ level: 'warn', message: 'a ping failed', address: this.address, error }),
+    })
+  }
+
+  #fail(error: unknown): void {
+    this.#end('rpc_internal_err', RpcError.from(error).message, error)
+  }
+
+  /** Over, for good: what is still queued never ran, what is still out may have. */
+  #end(code: RpcCode, message: string, cause?: unknown): void {
+    this.#state = 'ended'
+    this.#running.unsubscribe()
+    const left = [...this.#routes.values(), ...this.#waiting.queue]
+    this.#routes.clear()
+    this.#connection?.close()
+    for (const task of left) task.fail(code, message, cause)
+    this.#pinging?.unsubscribe()
+    this.#opened.error(new RpcError(code, message, { executed: 'no', address: this.address, cause }))
+    this.#ended.next()
+    this.#ended.complete()
+  }
+}

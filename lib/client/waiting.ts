@@ -1,0 +1,52 @@
+/**
+ * Calls that cannot be sent yet: how many there may be, and how many bytes they may hold.
+ */
+
+import type { ClientFacts } from './config.ts'
+import type { ClientTask } from './task.ts'
+import { encodeRequest } from './write.ts'
+
+/** The queue in front of the window, oldest first, with its two limits. */
+export class Waiting {
+  readonly queue: Set<ClientTask> = new Set()
+  readonly #facts: ClientFacts
+  #bytes = 0
+
+  constructor(facts: ClientFacts) {
+    this.#facts = facts
+  }
+
+  /**
+   * Lets a task wait, or refuses it with `rpc_overflow`. What waits is encoded now: so its bytes can be counted, and it is
+   * sent as it was when it was subscribed to.
+   */
+  admit(task: ClientTask): void {
+    const { codec, config } = this.#facts
+    if (this.queue.size >= config.maxWaitingCalls) {
+      task.refuse('rpc_overflow', `${this.queue.size} calls wait already, maxWaitingCalls is ${config.maxWaitingCalls}`)
+      return
+    }
+    if (this.#bytes >= config.maxWaitingBytes) {
+      task.refuse(
+        'rpc_overflow',
+        `waiting calls hold ${this.#bytes} bytes, maxWaitingBytes is ${config.maxWaitingBytes}`,
+      )
+      return
+    }
+    try {
+      task.encoded = encodeRequest(codec, task.request, config)
+    } catch (error) {
+      task.refuseWith(error)
+      return
+    }
+    task.waitingBytes = task.encoded.length + (task.request.blob?.length ?? 0)
+    this.#bytes += task.waitingBytes
+  }
+
+  /** The task waits no longer: it is sent now, or over. */
+  leave(task: ClientTask): void {
+    this.queue.delete(task)
+    this.#bytes -= task.waitingBytes
+    task.waitingBytes = 0
+  }
+}

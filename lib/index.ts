@@ -1,0 +1,64 @@
+/**
+ * razor-rx for browsers and anywhere else: dials `ws://`, `wss://` and `memory:`, listens at `memory:`.
+ * `razor-rx/node` is all of this and the rest.
+ */
+export type { Caller, CallRequest, ClientInterceptor, Reply } from './client/call.ts'
+export { CLIENT_DEFAULTS, type ClientConfig, type ClientFacts, type LogEntry } from './client/config.ts'
+export { ClientStream, type StreamStats } from './client/stream.ts'
+export type { Codec, DecodeLimits } from './codec/codec.ts'
+export { json } from './codec/json.ts'
+export { msgpack } from './codec/msgpack.ts'
+export { type Client, type ConnectOptions, connect } from './connect.ts'
+export {
+  type ErrorCode,
+  type Executed,
+  RPC_CODES,
+  type RpcCode,
+  RpcError,
+  type RpcErrorInfo,
+  UserError,
+} from './error.ts'
+export type { U64 } from './protocol/bytes.ts'
+export type { ErrorsKind } from './protocol/errors-kind.ts'
+export { RpcServer, type RpcServerOptions } from './rpc-server.ts'
+export { SERVER_DEFAULTS, type ServerConfig, type ServerLogEntry } from './server/config.ts'
+export {
+  CallRefused,
+  type Dispatch,
+  dispatchTable,
+  type Peer,
+  ReplyWithBlob,
+  type ServerCall,
+  type ServerInterceptor,
+} from './server/dispatch.ts'
+export type { Listening, ServerStats } from './server/server.ts'
+export { Call, catchUserError, type ErrorOf, isUserError } from './service/call.ts'
+export type { BlobCallOptions, CallOptions, ServiceClient, WithBlob } from './service/client.ts'
+export {
+  type BlobKind,
+  type Contract,
+  type Errno,
+  type MethodData,
+  service,
+  type TypeOf,
+  type,
+  type Unary,
+  type UnaryOptions,
+  unary,
+} from './service/contract.ts'
+export {
+  type BlobHandlerCall,
+  type Handler,
+  type HandlerAnswer,
+  type HandlerCall,
+  type Handlers,
+  type Implementation,
+  implement,
+} from './service/handlers.ts'
+export type { Bound, Dialer, Link, Listener } from './transport/link.ts'
+export { memoryDialer, memoryListener, memoryPair } from './transport/memory.ts'
+export {
+  type WebSocketConstructor,
+  type WebSocketDialerOptions,
+  webSocketDialer,
+} from './transport/websocket-client.ts'

@@ -1,0 +1,25 @@
+/**
+ * `connect(url)` for every address that Node can dial.
+ */
+import { browserDialer, type Client, type ConnectOptions, clientOf } from '../connect.ts'
+import type { Dialer } from '../transport/link.ts'
+import { tcpDialer, unixDialer } from './tcp.ts'
+import { nodeWebSocketDialer } from './websocket.ts'
+
+/**
+ * A client of one address: `tcp://host:port`, `unix:///path`, `ws://`, `wss://` or `memory:name`. Dials at the first call,
+ * and again at the next call after the connection was lost. Throws a `TypeError` for an address or an option that is none.
+ */
+export function connect(address: string, options: ConnectOptions = {}): Client {
+  return clientOf(dialer(address, options), options)
+}
+
+function dialer(address: string, options: ConnectOptions): Dialer {
+  if (address.startsWith('tcp:')) return tcpDialer(address)
+  if (address.startsWith('unix:')) return unixDialer(address)
+  if (/^wss?:/.test(address) && options.WebSocket === undefined) {
+    return nodeWebSocketDialer(address, { subprotocol: options.subprotocol })
+  }
+  if (/^(wss?|memory):/.test(address)) return browserDialer(address, options)
+  throw new TypeError(`cannot dial ${address}: known are tcp://, unix://, ws://, wss:// and memory:`)
+}

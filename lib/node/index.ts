@@ -1,0 +1,9 @@
+/**
+ * razor-rx for Node: all of the main entry, and a `connect` and an `RpcServer` that know TCP, Unix sockets and WebSocket
+ * servers.
+ */
+export * from '../index.ts'
+export { connect } from './connect.ts'
+export { RpcServer } from './rpc-server.ts'
+export { tcpDialer, tcpListener, unixDialer, unixListener } from './tcp.ts'
+export { nodeWebSocketDialer, webSocketListener } from './websocket.ts'

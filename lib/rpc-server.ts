@@ -1,0 +1,70 @@
+/**
+ * `RpcServer`: a server with everything put together, for the addresses a browser could listen at: memory.
+ */
+import type { Observable } from 'rxjs'
+import type { Codec } from './codec/codec.ts'
+import { MSGPACK } from './codec/msgpack.ts'
+import { given } from './connect.ts'
+import { SERVER_DEFAULTS, type ServerConfig, type ServerLogEntry } from './server/config.ts'
+import { type Dispatch, intercepted, type ServerInterceptor } from './server/dispatch.ts'
+import { DispatchServer, type Listening, type ServerStats } from './server/server.ts'
+import { dispatchServices, type Implementation } from './service/handlers.ts'
+import type { Listener } from './transport/link.ts'
+import { memoryListener } from './transport/memory.ts'
+
+/** What a server can be told. Every number of {@link ServerConfig} may stand here too. */
+export interface RpcServerOptions extends Partial<ServerConfig> {
+  /** Contracts with their handlers. Default: none. */
+  readonly services?: readonly Implementation[]
+  /** Answers the actions that no service has. Default: they are not found. */
+  readonly dispatch?: Dispatch
+  /** Must be the clients'. Default MessagePack. */
+  readonly codec?: Codec
+  /** See every call, the first one outermost. Default: none. */
+  readonly interceptors?: readonly ServerInterceptor[]
+  /** Where entries for a log go: refused connections, errors that callers are not told. Default: nowhere. */
+  readonly log?: (entry: ServerLogEntry) => void
+}
+
+/** Serves calls at any number of addresses at once. Rust: `RpcServer`. */
+export class RpcServer<Target = string | Listener> {
+  readonly #server: DispatchServer
+
+  constructor(options: RpcServerOptions) {
+    const { services = [], dispatch, codec = MSGPACK, interceptors = [], log = () => {} } = options
+    const config: ServerConfig = { ...SERVER_DEFAULTS, ...given(options) }
+    const run = dispatchServices(services, dispatch)
+    this.#server = new DispatchServer({ config, codec, log }, intercepted(run, interceptors))
+  }
+
+  /** How many connections there are: now, and at each change. */
+  get connections$(): Observable<number> {
+    return this.#server.connections$
+  }
+
+  /** Listens at one more address. Settles when it accepts; rejects with an error that names the address where it cannot. */
+  async listen(target: Target): Promise<Listening> {
+    return this.#server.listen(this.listener(target))
+  }
+
+  stats(): ServerStats {
+    return this.#server.stats()
+  }
+
+  /**
+   * Stops accepting, and reading; waits until the running calls are answered, `waitMs` at most (default `serverCloseWaitMs`,
+   * 90 s); then closes every connection.
+   */
+  close(options?: { readonly waitMs?: number }): Promise<void> {
+    return this.#server.close(options)
+  }
+
+  /** The listener of a target. */
+  protected listener(target: Target): Listener {
+    if (typeof target !== 'string') return target as Listener
+    if (target.startsWith('memory:')) return memoryListener(target)
+    throw new TypeError(
+      `cannot listen at ${target}: this entry knows memory:, razor-rx/node tcp://, unix:// and ws:// too`,
+    )
+  }
+}

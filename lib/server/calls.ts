@@ -1,0 +1,97 @@
+/**
+ * The calls of one connection that are still running: how many, what they hold, and when they have run for too long.
+ */
+import { filter, merge, type Observable, Subject } from 'rxjs'
+import { deadline } from '../flow/deadline.ts'
+import type { U64 } from '../protocol/bytes.ts'
+import type { ServerConfig } from './config.ts'
+import type { ServerTask } from './task.ts'
+
+/** Calls running on a whole server; shared by its connections. */
+export class RunningTotal {
+  readonly #max: number
+  readonly #freed = new Subject<void>()
+  #calls = 0
+
+  /** Emits when a call ended while there were as many as allowed. */
+  readonly freed$: Observable<void> = this.#freed.asObservable()
+
+  constructor(maxCalls: number) {
+    this.#max = maxCalls
+  }
+
+  get calls(): number {
+    return this.#calls
+  }
+
+  get full(): boolean {
+    return this.#calls >= this.#max
+  }
+
+  add(): void {
+    this.#calls++
+  }
+
+  delete(): void {
+    const wasFull = this.full
+    this.#calls--
+    if (wasFull) this.#freed.next()
+  }
+}
+
+/** Running calls, by seq. A call that is answered within its dispatch never gets here. */
+export class RunningCalls {
+  readonly #config: ServerConfig
+  readonly #total: RunningTotal
+  readonly #tasks = new Map<U64, ServerTask>()
+  readonly #joined = new Subject<ServerTask>()
+  readonly #ended = new Subject<void>()
+  #heldBytes = 0
+
+  /** Emits when a call ended, here or elsewhere on the server, and a further one may be started. */
+  readonly free$: Observable<void>
+
+  /** Calls that have run for `maxCallMs`, in batches. Ticks only while there are calls. */
+  readonly expired$: Observable<readonly ServerTask[]>
+
+  constructor(config: ServerConfig, total: RunningTotal) {
+    this.#config = config
+    this.#total = total
+    this.free$ = merge(this.#ended, total.freed$).pipe(filter(() => !this.full))
+    this.expired$ = this.#joined.pipe(deadline<ServerTask>({ tickMs: config.tickMs }))
+  }
+
+  get size(): number {
+    return this.#tasks.size
+  }
+
+  /** No further call should be started. */
+  get full(): boolean {
+    const { maxCallsPerConnection, maxHeldBytes } = this.#config
+    return this.#tasks.size >= maxCallsPerConnection || this.#heldBytes >= maxHeldBytes || this.#total.full
+  }
+
+  has(seq: U64): boolean {
+    return this.#tasks.has(seq)
+  }
+
+  add(task: ServerTask): void {
+    this.#tasks.set(task.seq, task)
+    this.#heldBytes += task.heldBytes
+    this.#total.add()
+    this.#joined.next(task)
+  }
+
+  /** Does nothing for a task that is not here. */
+  delete(task: ServerTask): void {
+    if (!this.#tasks.delete(task.seq)) return
+    this.#heldBytes -= task.heldBytes
+    this.#total.delete()
+    this.#ended.next()
+  }
+
+  /** Tears every handler down. */
+  cancelAll(): void {
+    for (const task of [...this.#tasks.values()]) task.cancel()
+  }
+}

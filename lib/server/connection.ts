@@ -1,0 +1,279 @@
+/**
+ * One connection of a server: one reader, one writer, and the calls in between. Rust: the connection tasks of
+ * `server/server.rs`.
+ */
+import { type Observable, Subject, Subscription, take } from 'rxjs'
+import type { Codec } from '../codec/codec.ts'
+import { RpcError } from '../error.ts'
+import { frames } from '../flow/frames.ts'
+import { Gate } from '../flow/gate.ts'
+import { Liveness } from '../flow/liveness.ts'
+import type { U64 } from '../protocol/bytes.ts'
+import { CLOSE, type CloseCode, ProtocolError } from '../protocol/close.ts'
+import { type Framer, requestFramer } from '../protocol/frames.ts'
+import { EMPTY_BYTES, PING_ACTION, type RequestFrame } from '../protocol/heads.ts'
+import { whenBelow } from '../transport/drained.ts'
+import type { Link } from '../transport/link.ts'
+import { LinkWriter } from '../transport/writer.ts'
+import { RunningCalls, type RunningTotal } from './calls.ts'
+import type { ServerFacts, ServerLogEntry } from './config.ts'
+import { CallRefused, type Dispatch, type Peer } from './dispatch.ts'
+import { ServerTask, type TaskOwner } from './task.ts'
+import { errorAnswer, writeAnswer, writeErrno, writeErrorBody } from './write.ts'
+
+const encoder = new TextEncoder()
+
+/** One connection: open, then perhaps draining (running calls are answered, no further ones read), then over. */
+export class ServerConnection implements TaskOwner {
+  readonly codec: Codec
+  readonly maxCallMs: number
+  /** Completes when the connection is over. Never errors. */
+  readonly ended$: Observable<void>
+  readonly #link: Link
+  readonly #facts: ServerFacts
+  readonly #dispatch: Dispatch
+  readonly #calls: RunningCalls
+  readonly #writer: LinkWriter
+  readonly #framer: Framer<RequestFrame>
+  readonly #liveness: Liveness
+  /** Holds reading back, and pauses the link with it. */
+  readonly #gate = new Gate()
+  readonly #running = new Subscription()
+  readonly #ended = new Subject<void>()
+  #peer: Peer | undefined
+  #highestSeq: U64 = 0
+  #pings = 0
+  /** What happens when the last running call is answered. */
+  #afterLast: (() => void) | undefined
+  #over = false
+
+  constructor(link: Link, facts: ServerFacts, dispatch: Dispatch, total: RunningTotal) {
+    const { config } = facts
+    this.codec = facts.codec
+    this.maxCallMs = config.maxCallMs
+    this.ended$ = this.#ended.asObservable()
+    this.#link = link
+    this.#facts = facts
+    this.#dispatch = dispatch
+    this.#calls = new RunningCalls(config, total)
+    this.#writer = new LinkWriter(link)
+    this.#framer = requestFramer(config)
+    this.#liveness = new Liveness({ ...config, silenceMs: config.idleTimeoutMs })
+  }
+
+  get address(): string {
+    return this.#link.address
+  }
+
+  /** Calls that have not been answered. */
+  get calls(): number {
+    return this.#calls.size
+  }
+
+  /** Starts reading. The connection may be over when this returns. */
+  start(): void {
+    const failed = (error: unknown): void => this.#break(error)
+    this.#running.add(
+      this.#gate.changes$.subscribe({
+        next: open => (open ? this.#link.resume() : this.#link.pause()),
+        error: failed,
+      }),
+    )
+    this.#running.add(
+      this.#calls.expired$.subscribe({
+        next: batch => {
+          for (const task of batch) task.expire()
+        },
+        error: failed,
+      }),
+    )
+    this.#running.add(
+      this.#link.chunks$.pipe(frames(this.#framer, this.#gate)).subscribe({
+        next: frame => this.#read(frame),
+        error: failed,
+        complete: () => this.#finishAfterLast(() => this.#end(() => this.#link.close(1000, ''))),
+      }),
+    )
+  }
+
+  /** Looks after the link; called once a tick. */
+  tick(): void {
+    this.#pings = 0
+    const { receivedBytes, frames: framesRead, heldBytes, frameBytes } = this.#framer
+    const { writtenBytes, unsentBytes } = this.#writer
+    const verdict = this.#liveness.tick({
+      receivedBytes,
+      frames: framesRead,
+      heldBytes,
+      frameBytes,
+      writtenBytes,
+      unsentBytes,
+      paused: !this.#gate.open,
+    })
+    if (verdict === undefined) return
+    this.#break(new ProtocolError(verdict.kind === 'undrained' ? 4490 : 4408, verdict.message))
+  }
+
+  /** Reads no further calls; when the running ones are answered it says `rpc_draining` and closes. */
+  drain(): void {
+    this.#gate.hold('draining')
+    this.#finishAfterLast(() => this.close(4491))
+  }
+
+  /** Tells the far end why, and closes at once; handlers that still run are torn down. */
+  close(code: CloseCode): void {
+    this.#end(() => {
+      const text = CLOSE[code]
+      writeErrorBody(this.#writer, 0, encoder.encode(text))
+      this.#writer.flush()
+      this.#link.close(code, text)
+    })
+  }
+
+  /** Drops the link. */
+  destroy(): void {
+    this.#end(() => this.#link.destroy())
+  }
+
+  peer(clientId: U64): Peer {
+    if (this.#peer === undefined || this.#peer.clientId !== clientId) {
+      this.#peer = { address: this.#link.address, transport: this.#link.transport, clientId }
+    }
+    return this.#peer
+  }
+
+  answer(task: ServerTask, value: unknown): void {
+    try {
+      writeAnswer(this.#writer, this.codec, this.#facts.config, task.seq, value)
+      this.#flushIfAlone(task)
+    } catch (cause) {
+      const message = `the answer of ${String(task.action)}: ${RpcError.from(cause).message}`
+      this.answerError(task, new CallRefused('rpc_encode', message, cause))
+    }
+  }
+
+  answerError(task: ServerTask, error: unknown): void {
+    const { errno, body, logged } = errorAnswer(error, task.errors, this.codec, this.#facts.config)
+    if (errno === undefined) writeErrorBody(this.#writer, task.seq, body ?? EMPTY_BYTES)
+    else writeErrno(this.#writer, task.seq, errno)
+    if (logged !== undefined) this.#log('error', logged.message, logged, task.action)
+    this.#flushIfAlone(task)
+  }
+
+  complain(task: ServerTask, error: unknown): void {
+    const { message } = RpcError.from(error)
+    this.#log(
+      'warn',
+      `the handler of ${String(task.action)} after its end: ${message}`,
+      RpcError.from(error),
+      task.action,
+    )
+  }
+
+  released(task: ServerTask): void {
+    this.#calls.delete(task)
+    if (this.#calls.size === 0) this.#afterLast?.()
+  }
+
+  #read(frame: RequestFrame): void {
+    if (frame.seq <= this.#highestSeq) {
+      this.#break(
+        this.#calls.has(frame.seq)
+          ? new ProtocolError(4409, `request ${frame.seq} has the seq of a call that still runs`)
+          : new ProtocolError(4400, `request has seq ${frame.seq}, the highest before it was ${this.#highestSeq}`),
+      )
+      return
+    }
+    this.#highestSeq = frame.seq
+    if (frame.action === PING_ACTION && frame.msg.length === 0 && frame.blob.length === 0) {
+      this.#pong(frame)
+      return
+    }
+    const task = new ServerTask(this, frame)
+    if (frame.action === undefined) {
+      task.failWith(new CallRefused('rpc_decode', 'the action name is not UTF-8'))
+    } else if (frame.action === PING_ACTION) {
+      task.failWith(new CallRefused('rpc_method_notfound', 'action 0 with a body is no ping'))
+    } else {
+      task.run(this.#dispatch)
+      // A call that is over already never took a place.
+      if (!task.over) this.#calls.add(task)
+    }
+    this.#hold()
+  }
+
+  #pong(frame: RequestFrame): void {
+    this.#pings++
+    const { maxPingsPerSecond, tickMs } = this.#facts.config
+    if (this.#pings > maxPingsPerSecond * Math.max(1, tickMs / 1000)) {
+      this.#break(
+        new ProtocolError(4429, `${this.#pings} pings came within a second, maxPingsPerSecond is ${maxPingsPerSecond}`),
+      )
+      return
+    }
+    writeAnswer(this.#writer, this.codec, this.#facts.config, frame.seq, undefined)
+  }
+
+  /** Stops reading while there is too much of anything. */
+  #hold(): void {
+    const { highWaterMarkBytes, maxUnsentBytes } = this.#facts.config
+    if (this.#calls.full) this.#holdUntil('calls', this.#calls.free$)
+    const { unsentBytes } = this.#writer
+    if (unsentBytes <= highWaterMarkBytes || this.#over) return
+    if (unsentBytes > maxUnsentBytes) {
+      this.#break(new ProtocolError(4490, `${unsentBytes} unsent bytes are over maxUnsentBytes ${maxUnsentBytes}`))
+      return
+    }
+    this.#holdUntil('output', whenBelow(this.#writer, this.#link, highWaterMarkBytes))
+  }
+
+  /** Holds reading back for `reason` until `over$` emits. */
+  #holdUntil(reason: string, over$: Observable<unknown>): void {
+    if (!this.#gate.hold(reason)) return
+    const released = over$.pipe(take(1))
+    this.#running.add(
+      released.subscribe({ next: () => this.#gate.release(reason), error: error => this.#break(error) }),
+    )
+  }
+
+  /** An answer that nothing else is likely to follow leaves at once; the others leave together at the end of the turn. */
+  #flushIfAlone(task: ServerTask): void {
+    if (this.#calls.size === 1 && this.#calls.has(task.seq)) this.#writer.flush()
+  }
+
+  #finishAfterLast(finish: () => void): void {
+    this.#afterLast = finish
+    if (this.#calls.size === 0) finish()
+  }
+
+  /** Something is wrong with the connection, not with a call. */
+  #break(error: unknown): void {
+    if (this.#over) return
+    const reason = RpcError.from(error)
+    this.#log('warn', reason.message, reason)
+    if (!(error instanceof ProtocolError)) {
+      this.destroy()
+      return
+    }
+    const { closeCode, seq } = error
+    if (seq !== undefined) writeErrorBody(this.#writer, seq, encoder.encode(CLOSE[closeCode]))
+    this.close(closeCode)
+  }
+
+  /** Over, once: `last` still has the link and the writer; the handlers are torn down after it. */
+  #end(last: () => void): void {
+    if (this.#over) return
+    this.#over = true
+    last()
+    this.#running.unsubscribe()
+    this.#writer.destroy()
+    this.#calls.cancelAll()
+    this.#ended.next()
+    this.#ended.complete()
+  }
+
+  #log(level: ServerLogEntry['level'], message: string, error: RpcError, action?: string | number): void {
+    const { address } = this.#link
+    this.#facts.log({ level, message, address, error, ...(action === undefined ? {} : { action }) })
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * A server: listeners in front, a dispatch behind, and a connection for each link in between. Rust: `server/server.rs`.
+ */
+import { BehaviorSubject, filter, firstValueFrom, interval, type Observable, race, Subscription, timer } from 'rxjs'
+import type { Link, Listener } from '../transport/link.ts'
+import { tooMany } from './admission.ts'
+import { RunningTotal } from './calls.ts'
+import type { ServerFacts } from './config.ts'
+import { ServerConnection } from './connection.ts'
+import type { Dispatch } from './dispatch.ts'
+
+/** A place the server listens at. */
+export interface Listening {
+  /** The address to dial, with the real port where port 0 was asked for. */
+  readonly address: string
+  /** Stops accepting there. Connections live on. */
+  close(): void
+}
+
+/** What a server counts. */
+export interface ServerStats {
+  readonly connections: number
+  /** Calls that run: begun and not answered. */
+  readonly calls: number
+}
+
+/** Serves one dispatch on any number of listeners. Rust: `RpcServer`. */
+export class DispatchServer {
+  readonly #facts: ServerFacts
+  readonly #dispatch: Dispatch
+  readonly #total: RunningTotal
+  readonly #connections = new Set<ServerConnection>()
+  readonly #count = new BehaviorSubject(0)
+  readonly #listening = new Set<Subscription>()
+  #ticking: Subscription | undefined
+  #closed = false
+
+  /** How many connections there are: now, and at each change. */
+  readonly connections$: Observable<number> = this.#count.asObservable()
+
+  constructor(facts: ServerFacts, dispatch: Dispatch) {
+    this.#facts = facts
+    this.#dispatch = dispatch
+    this.#total = new RunningTotal(facts.config.maxCalls)
+  }
+
+  /** Binds, and settles when links are accepted there; rejects where binding fails. */
+  listen(listener: Listener): Promise<Listening> {
+    if (this.#closed) return Promise.reject(new Error('the server is closed'))
+    return new Promise((resolve, reject) => {
+      const listening = new Subscription()
+      this.#listening.add(listening)
+      const stop = (): void => {
+        this.#listening.delete(listening)
+        listening.unsubscribe()
+      }
+      const failed = (error: Error): void => {
+        stop()
+        this.#facts.log({ level: 'error', message: error.message })
+        reject(error)
+      }
+      listening.add(
+        listener.listen().subscribe({
+          next: bound => {
+            listening.add(bound.links$.subscribe({ next: link => this.#serve(link), error: failed }))
+            resolve({ address: bound.address, close: stop })
+          },
+          error: failed,
+        }),
+      )
+    })
+  }
+
+  stats(): ServerStats {
+    return { connections: this.#connections.size, calls: this.#total.calls }
+  }
+
+  /**
+   * Stops accepting and reading, waits until running calls are answered, `waitMs` at most (default `serverCloseWaitMs`), and
+   * closes every connection. Rust: `close`.
+   */
+  async close(options: { readonly waitMs?: number } = {}): Promise<void> {
+    this.#closed = true
+    for (const listening of this.#listening) listening.unsubscribe()
+    this.#listening.clear()
+    for (const connection of [...this.#connections]) connection.drain()
+    const empty = this.#count.pipe(filter(connections => connections === 0))
+    await firstValueFrom(race(empty, timer(options.waitMs ?? this.#facts.config.serverCloseWaitMs)))
+    for (const connection of [...this.#connections]) connection.close(4491)
+  }
+
+  #serve(link: Link): void {
+    const reason = tooMany(link, this.#connections, this.#facts.config)
+    const connection = new ServerConnection(link, this.#facts, this.#dispatch, this.#total)
+    this.#connections.add(connection)
+    this.#ticking ??= this.#tick()
+    connection.ended$.subscribe({ complete: () => this.#forget(connection), error: () => this.#forget(connection) })
+    this.#count.next(this.#connections.size)
+    connection.start()
+    if (reason !== undefined) {
+      this.#facts.log({ level: 'warn', message: reason, address: link.address })
+      connection.close(4429)
+    }
+  }
+
+  /** One interval for all connections, while there are any. */
+  #tick(): Subscription {
+    return interval(this.#facts.config.tickMs).subscribe({
+      next: () => {
+        for (const connection of [...this.#connections]) connection.tick()
+      },
+      error: (error: Error) => this.#facts.log({ level: 'error', message: error.message }),
+    })
+  }
+
+  #forget(connection: ServerConnection): void {
+    if (!this.#connections.delete(connection)) return
+    if (this.#connections.size === 0) {
+      this.#ticking?.unsubscribe()
+      this.#ticking = undefined
+    }
+    this.#count.next(this.#connections.size)
+  }
+}
