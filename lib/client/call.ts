@@ -1,7 +1,7 @@
 /**
  * A call as the client's layers hand it to each other, and the errors an answer may carry.
  */
-import type { Observable, Subscriber } from 'rxjs'
+import type { Observable, Subscriber, Unsubscribable } from 'rxjs'
 import type { Codec } from '../codec/codec.ts'
 import { type Executed, isV1Code, type RpcCode, RpcError, type RpcErrorInfo, UserError } from '../error.ts'
 import type { ErrorsKind } from '../protocol/errors-kind.ts'
@@ -39,8 +39,8 @@ export interface Caller {
   call<T = Reply>(request: CallRequest<T>): Observable<T>
   /** Throws a `TypeError` for a request that is none: its action, its timeout. */
   check(request: CallRequest<unknown>): void
-  /** The same without an Observable around it: sends now, and returns how to unsubscribe. */
-  start<T>(request: CallRequest<T>, caller: Subscriber<T>): (() => void) | undefined
+  /** The same without an Observable around it: sends now, and returns how to unsubscribe where it is not over. */
+  start<T>(request: CallRequest<T>, caller: Subscriber<T>): Unsubscribable | undefined
 }
 
 /** Sees each call of a client; `next` sends it, or hands it to the interceptor behind, and emits what the caller gets. */

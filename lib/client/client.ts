@@ -1,7 +1,7 @@
 /**
  * A client of one address over one connection: dialled at the first call, and again at the next call after it was lost.
  */
-import { defer, Observable, type Subscriber, throwError } from 'rxjs'
+import { defer, Observable, type Subscriber, throwError, type Unsubscribable } from 'rxjs'
 import { RpcError } from '../error.ts'
 import type { Dialer } from '../transport/link.ts'
 import type { Caller, CallRequest, ClientInterceptor, Reply } from './call.ts'
@@ -23,7 +23,7 @@ export class RpcClient implements Caller {
     this.#dialer = dialer
     this.#facts = facts
     const send = (request: CallRequest<unknown>): Observable<unknown> =>
-      new Observable(caller => this.#usable().start(request, caller))
+      new Observable<unknown>(caller => this.#usable().start(request, caller))
     if (interceptors.length > 0) {
       this.#intercepted = interceptors.reduceRight<(request: CallRequest<unknown>) => Observable<unknown>>(
         (next, interceptor) => request => interceptor(request, next),
@@ -51,15 +51,14 @@ export class RpcClient implements Caller {
     checkRequest(request, this.#facts.config)
   }
 
-  start<T>(request: CallRequest<T>, caller: Subscriber<T>): (() => void) | undefined {
+  start<T>(request: CallRequest<T>, caller: Subscriber<T>): Unsubscribable | undefined {
     if (this.#closed) {
       caller.error(this.#closedError(request.action))
       return undefined
     }
     if (this.#intercepted === undefined) return this.#usable().start(request, caller)
     const answers = defer(() => this.#intercepted!(request)) as Observable<T>
-    const subscription = answers.subscribe(caller)
-    return () => subscription.unsubscribe()
+    return answers.subscribe(caller)
   }
 
   /** A round trip: completes when the pong came. Dials where there is no connection. */

@@ -73,8 +73,9 @@ export class ClientConnection {
       tap(() => this.#tick()),
       ignoreElements(),
     )
-    merge(concat(this.#link.chunks$.pipe(frames(this.#framer)), lost), ticks$)
+    merge(concat(this.#link.chunks$, lost), ticks$)
       .pipe(
+        frames(this.#framer),
         tap(frame => this.#check(frame)),
         catchError(error => throwError(() => this.#ending(error))),
         demux(frame => frame.seq, routes),

@@ -14,6 +14,7 @@ import {
   type Subscriber,
   Subscription,
   timer,
+  type Unsubscribable,
 } from 'rxjs'
 import { type RpcCode, RpcError } from '../error.ts'
 import { slidingWindow } from '../flow/sliding-window.ts'
@@ -48,6 +49,7 @@ export class ClientStream implements Caller {
   readonly #waiting: Waiting
   readonly #routes = new Map<U64, ClientTask>()
   readonly #tasks = new Subject<ClientTask>()
+  readonly #slotFreed = new Subject<void>()
   readonly #deadlines: Deadlines
   readonly #idle = new Subject<void>()
   readonly #opened = new Subject<void>()
@@ -110,19 +112,19 @@ export class ClientStream implements Caller {
   }
 
   /** A call that is subscribed to; returns how to unsubscribe, where it is not over yet. */
-  start<T>(request: CallRequest<T>, caller: Subscriber<T>): (() => void) | undefined {
+  start<T>(request: CallRequest<T>, caller: Subscriber<T>): Unsubscribable | undefined {
     const timeoutMs = callTimeout(request.timeoutMs, this.#facts.config)
     const task = new ClientTask(this.#owner, request, timeoutMs, caller as Subscriber<unknown>)
     this.#enter(task)
     if (task.over) return undefined
     const { signal } = request
-    if (signal === undefined) return () => task.leave()
+    if (signal === undefined) return task
     const abort = (): void => task.abort(signal.reason)
     signal.addEventListener('abort', abort, { once: true })
-    return () => {
+    return new Subscription(() => {
       signal.removeEventListener('abort', abort)
-      task.leave()
-    }
+      task.unsubscribe()
+    })
   }
 
   /** A round trip: completes when the pong came. Waits for the connection; takes a seq, and no slot of the window. */
@@ -140,7 +142,7 @@ export class ClientStream implements Caller {
         task.encoded = EMPTY_BYTES
         this.#deadlines.join(task)
         this.#write(connection, task)
-        return () => task.leave()
+        return task
       }),
     ).pipe(ignoreElements())
   }
@@ -197,8 +199,8 @@ export class ClientStream implements Caller {
     const queue = this.#waiting.queue
     this.#running.add(
       this.#tasks
-        .pipe(slidingWindow((task: ClientTask) => this.#send(task), { size: this.#facts.config.thresholds, queue }))
-        .subscribe({ error: error => this.#fail(error) }),
+        .pipe(slidingWindow({ size: this.#facts.config.thresholds, released$: this.#slotFreed, queue }))
+        .subscribe({ next: task => this.#send(connection, task), error: error => this.#fail(error) }),
     )
   }
 
@@ -217,22 +219,23 @@ export class ClientStream implements Caller {
       if (task.over) return
     }
     this.#deadlines.join(task)
-    this.#waiting.queue.add(task)
-    this.#tasks.next(task)
+    if (connection === undefined) this.#waiting.queue.add(task)
+    else this.#tasks.next(task)
   }
 
-  /** Holds a slot from here on, until the task is over. */
-  #send(task: ClientTask): Observable<never> {
-    return new Observable<never>(slot => {
-      const connection = this.#connection!
-      this.#slotsTaken++
-      task.take(slot)
-      if (connection.isReady) {
-        this.#write(connection, task)
-        return undefined
-      }
-      return connection.ready().subscribe({ next: () => this.#write(connection, task), error: e => task.error(e) })
+  /** Its slot is taken; it is written as soon as the output is short enough. */
+  #send(connection: ClientConnection, task: ClientTask): void {
+    this.#slotsTaken++
+    task.holdsSlot = true
+    if (connection.isReady) {
+      this.#write(connection, task)
+      return
+    }
+    const write = connection.ready().subscribe({
+      next: () => task.over || this.#write(connection, task),
+      error: error => task.error(error),
     })
+    this.#running.add(write)
   }
 
   #write(connection: ClientConnection, task: ClientTask): void {
@@ -252,7 +255,11 @@ export class ClientStream implements Caller {
   #released(task: ClientTask): void {
     this.#waiting.leave(task)
     this.#routes.delete(task.seq)
-    if (task.holdsSlot) this.#slotsTaken--
+    if (task.holdsSlot) {
+      task.holdsSlot = false
+      this.#slotsTaken--
+      this.#slotFreed.next()
+    }
     if (this.#state === 'closing' && this.#isIdle) this.#idle.next()
   }
 

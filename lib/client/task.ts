@@ -1,7 +1,7 @@
 /**
  * One request and its settlement: it is settled exactly once, by whoever takes it out. Rust: `client/task.rs`.
  */
-import type { Observer, Subscriber } from 'rxjs'
+import type { Observer, Subscriber, Unsubscribable } from 'rxjs'
 import type { Codec } from '../codec/codec.ts'
 import { type Executed, type RpcCode, RpcError } from '../error.ts'
 import { Expiring } from '../flow/deadline.ts'
@@ -22,20 +22,22 @@ export interface TaskOwner {
  * A task observes the answers to its seq. Its life: queued, then sent, then over. The caller's end and the slot's end are
  * two things: a caller that unsubscribes leaves the slot taken until the answer or the deadline comes.
  */
-export class ClientTask extends Expiring implements Observer<ResponseFrame> {
+export class ClientTask extends Expiring implements Observer<ResponseFrame>, Unsubscribable {
   readonly request: CallRequest<unknown>
   readonly timeoutMs: number
   /** The seq it was sent with, or 0 while it is queued. */
   seq = 0
   /** Its message where it was encoded before its turn came. */
   encoded: Uint8Array | undefined
-  /** Bytes it holds while it is queued. */
+  /** It had to wait for its turn, holding so many bytes. */
+  waits = false
   waitingBytes = 0
   /** Where in the link's output its frame ends. */
   endPosition = 0
+  /** It has a slot of the window. */
+  holdsSlot = false
   readonly #owner: TaskOwner
   #caller: Subscriber<unknown> | undefined
-  #slot: Subscriber<never> | undefined
   #over = false
 
   constructor(owner: TaskOwner, request: CallRequest<unknown>, timeoutMs: number, caller: Subscriber<unknown>) {
@@ -49,16 +51,6 @@ export class ClientTask extends Expiring implements Observer<ResponseFrame> {
   /** Nothing more happens to it. */
   get over(): boolean {
     return this.#over
-  }
-
-  /** It has a slot of the window. */
-  get holdsSlot(): boolean {
-    return this.#slot !== undefined
-  }
-
-  /** Takes a slot of the window, to be given back at the end. */
-  take(slot: Subscriber<never>): void {
-    this.#slot = slot
   }
 
   /** The answer. */
@@ -124,12 +116,12 @@ export class ClientTask extends Expiring implements Observer<ResponseFrame> {
   abort(reason: unknown): void {
     const caller = this.#caller
     const error = this.#error('rpc_canceled', `${this.#name} was aborted by its signal`, this.#mayHaveRun, reason)
-    this.leave()
+    this.unsubscribe()
     caller?.error(error)
   }
 
   /** The caller unsubscribed. Queued, it is forgotten; sent, its slot stays until the answer or the deadline. */
-  leave(): void {
+  unsubscribe(): void {
     this.#caller = undefined
     if (this.seq === 0) this.#end()
   }
@@ -140,8 +132,6 @@ export class ClientTask extends Expiring implements Observer<ResponseFrame> {
     this.#over = true
     this.leaveDeadline()
     this.#owner.released(this)
-    this.#slot?.complete()
-    this.#slot = undefined
     const caller = this.#caller
     this.#caller = undefined
     return caller

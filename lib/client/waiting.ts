@@ -39,12 +39,15 @@ export class Waiting {
       task.refuseWith(error)
       return
     }
+    task.waits = true
     task.waitingBytes = task.encoded.length + (task.request.blob?.length ?? 0)
     this.#bytes += task.waitingBytes
   }
 
   /** The task waits no longer: it is sent now, or over. */
   leave(task: ClientTask): void {
+    if (!task.waits) return
+    task.waits = false
     this.queue.delete(task)
     this.#bytes -= task.waitingBytes
     task.waitingBytes = 0

@@ -1,24 +1,18 @@
 /**
- * The sliding window: so many tasks at a time, the others wait in a queue that they may leave. Rust: `throttler.rs`.
+ * The sliding window: so many tasks are out at a time, the others wait in a queue that they may leave. Rust: `throttler.rs`.
+ *
+ * It keeps to the contract of `mergeMap(send, size)`, with two differences that its use asks for: a task can leave the queue, and
+ * a slot comes back by a word of whoever owns the task instead of by the end of an inner Observable, which costs about 1 µs
+ * less a call (`mergeMap` keeps each inner subscription in a list that it searches at each end).
  */
-import {
-  defer,
-  EMPTY,
-  from,
-  ignoreElements,
-  merge,
-  mergeMap,
-  Observable,
-  type ObservableInput,
-  type OperatorFunction,
-  Subject,
-  tap,
-} from 'rxjs'
+import { type MonoTypeOperatorFunction, Observable, takeUntil } from 'rxjs'
 
 /** Options of {@link slidingWindow}. */
 export interface SlidingWindowOptions<T> {
   /** Slots: tasks that may be out at a time. */
   readonly size: number
+  /** Each emission gives one slot back; so there is one for each task, at most. */
+  readonly released$: Observable<unknown>
   /**
    * Tasks that wait, oldest first. Whoever holds it may delete a task, which then is never sent. Those that are in it at the
    * start are sent before the source's. Default: a queue of its own.
@@ -27,64 +21,63 @@ export interface SlidingWindowOptions<T> {
 }
 
 /**
- * Sends the source's tasks, at most `size` at a time: `mergeMap(send, size)`, with a queue that a task can leave. A task
- * has its slot until the Observable that `send` returned for it ends. Emits what those emit; errors with the first of
- * them that does, and with what `send` throws; what waits then stays in the queue.
+ * Emits the source's tasks in order, as long as slots are free; each emission takes one. Completes when the source has
+ * completed and nothing waits; errors with the source and with `released$`. What waits at the end stays in the queue.
  *
- * A task that comes while another is being sent is sent after it, never inside. One that waits already is not queued twice.
+ * A task that comes while another is being emitted is emitted after it, never inside. One that waits already is not queued twice.
  */
-export function slidingWindow<T, R>(
-  send: (task: T) => ObservableInput<R>,
-  options: SlidingWindowOptions<T>,
-): OperatorFunction<T, R> {
+export function slidingWindow<T>(options: SlidingWindowOptions<T>): MonoTypeOperatorFunction<T> {
+  const { size, released$ } = options
   return source =>
-    defer(() => {
+    new Observable<T>(subscriber => {
       const queue = options.queue ?? new Set<T>()
-      const permissions = new Subject<void>()
-      // mergeMap holds a permission back, since every slot is taken. One stands for the whole queue: so tasks that leave
-      // leave nothing behind, and tasks that end while they are sent are sent in a loop, not one inside the other.
-      let held = false
-      let filling = false
+      // Slots that are taken.
+      let taken = 0
+      let emitting = false
       let sourceEnded = false
 
       const fill = (): void => {
-        if (filling) return
-        filling = true
-        while (!held && queue.size > 0) {
-          held = true
-          permissions.next()
+        if (emitting) return // whoever emits fills up afterwards
+        emitting = true
+        for (const task of queue) {
+          if (taken >= size || subscriber.closed) break
+          queue.delete(task)
+          taken++
+          subscriber.next(task)
         }
-        filling = false
-        if (sourceEnded && !held) permissions.complete()
+        emitting = false
+        if (sourceEnded && queue.size === 0) subscriber.complete()
+      }
+      const fillIfDue = (): void => {
+        if (queue.size > 0 || sourceEnded) fill()
       }
 
-      const oldest$ = new Observable<R>(slot => {
-        held = false
-        for (const task of queue) {
-          queue.delete(task)
-          from(send(task)).subscribe(slot)
-          fill()
-          return
-        }
-        fill()
-        slot.complete() // all that waited have left
-      })
-
       const join = (task: T): void => {
-        queue.add(task)
-        fill()
+        if (emitting || queue.size > 0 || taken >= size) {
+          queue.add(task)
+        } else {
+          emitting = true
+          taken++
+          subscriber.next(task)
+          emitting = false
+        }
+        fillIfDue()
+      }
+      const release = (): void => {
+        taken--
+        fillIfDue()
       }
       const end = (): void => {
         sourceEnded = true
         fill()
       }
-      return merge(
-        permissions.pipe(mergeMap(() => oldest$, options.size)),
-        source.pipe(tap({ next: join, complete: end }), ignoreElements()),
-        defer(() => {
-          fill()
-          return EMPTY
-        }),
-      )
+
+      const failed = (error: unknown): void => subscriber.error(error)
+      subscriber.add(released$.subscribe({ next: release, error: failed }))
+      // Reaches a source that emits from within its subscribe, too, where there is no Subscription yet.
+      const unsubscribed$ = new Observable<void>(left => subscriber.add(() => left.next()))
+      source.pipe(takeUntil(unsubscribed$)).subscribe({ next: join, error: failed, complete: end })
+      // Only now: what answers at once may bring a new task, which has to be heard.
+      fillIfDue()
     })
 }

@@ -24,27 +24,26 @@ export function encodeActionName(name: string): Uint8Array {
   return bytes
 }
 
-/** The name that `bytes` spell, or `undefined` where they are not UTF-8. */
-export function decodeActionName(bytes: Uint8Array): string | undefined {
-  let hash = bytes.length
-  for (let i = 0; i < bytes.length; i++) hash = (Math.imul(hash, 31) + bytes[i]!) | 0
+/** The name that `length` bytes from `at` on spell (default: all of them), or `undefined` where they are not UTF-8. */
+export function decodeActionName(bytes: Uint8Array, at = 0, length: number = bytes.length): string | undefined {
+  let hash = length
+  for (let i = at; i < at + length; i++) hash = (Math.imul(hash, 31) + bytes[i]!) | 0
   const known = decoded.get(hash)
-  if (known !== undefined && same(known.bytes, bytes)) return known.name
+  if (known !== undefined && known.bytes.length === length && same(known.bytes, bytes, at)) return known.name
+  const own = bytes.slice(at, at + length)
   let name: string
   try {
-    name = decoder.decode(bytes)
+    name = decoder.decode(own)
   } catch {
     return undefined // the fatal decoder's one way to say "not UTF-8"
   }
-  if (bytes.length > REMEMBERED_BYTES) return name
   // The newest of two names with one hash stays; a peer that sends ever new names only makes this forget them all.
   if (decoded.size >= REMEMBERED) decoded.clear()
-  decoded.set(hash, { bytes: new Uint8Array(bytes), name })
+  decoded.set(hash, { bytes: own, name })
   return name
 }
 
-function same(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+function same(known: Uint8Array, bytes: Uint8Array, at: number): boolean {
+  for (let i = 0; i < known.length; i++) if (known[i] !== bytes[at + i]) return false
   return true
 }

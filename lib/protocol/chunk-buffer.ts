@@ -66,6 +66,13 @@ export class ChunkBuffer {
     return { bytes: this.#head, at: this.#at }
   }
 
+  /** Drops the next `bytes` bytes, which were peeked at. */
+  skip(bytes: number): void {
+    this.#length -= bytes
+    this.#at += bytes
+    if (this.#at === this.#head.length) this.#advance()
+  }
+
   /** Takes the next `bytes` bytes out; a view where they lie within one chunk. Needs that many held. */
   take(bytes: number): Uint8Array {
     this.#length -= bytes

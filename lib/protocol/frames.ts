@@ -84,7 +84,7 @@ export class Framer<F extends Body> {
       }
       const { bytes, at } = buffer.peek(this.#headBytes)
       this.#frame = this.#readHead(bytes, at, lengths, this.#limits)
-      buffer.take(this.#headBytes)
+      buffer.skip(this.#headBytes)
       this.#bodyBytes = lengths.action + lengths.msg + lengths.blob
     }
     if (buffer.length < this.#bodyBytes) {
@@ -94,7 +94,11 @@ export class Framer<F extends Body> {
     const frame = this.#frame
     this.#frame = undefined
     this.#frames++
-    if (lengths.action > 0) frame.action = decodeActionName(buffer.take(lengths.action))
+    if (lengths.action > 0) {
+      const { bytes, at } = buffer.peek(lengths.action)
+      frame.action = decodeActionName(bytes, at, lengths.action)
+      buffer.skip(lengths.action)
+    }
     frame.msg = lengths.msg > 0 ? buffer.take(lengths.msg) : EMPTY_BYTES
     frame.blob = lengths.blob > 0 ? buffer.take(lengths.blob) : EMPTY_BYTES
     return frame

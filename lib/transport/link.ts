@@ -2,7 +2,7 @@
  * What a transport has to offer: a `Link` is one open connection, a `Dialer` opens them, a `Listener` accepts them. Each
  * member is written as a duty, so that a transport can be judged without reading the others.
  */
-import type { Observable } from 'rxjs'
+import type { Observable, SchedulerLike } from 'rxjs'
 
 /**
  * One open connection: an ordered byte stream in each direction. How the bytes are sliced carries no meaning.
@@ -24,6 +24,9 @@ export interface Link {
    * Nothing is emitted while paused, except what the transport had in hand already.
    */
   readonly chunks$: Observable<Uint8Array>
+
+  /** Where work for the end of a turn is scheduled: after the input that is there was read. Absent: `asapScheduler`. */
+  readonly turn?: SchedulerLike
 
   /** Stops and restarts reading; pausing is advice where the platform cannot pause (a browser's WebSocket). Idempotent. */
   pause(): void

@@ -24,7 +24,7 @@ let spare: { readonly slab: Uint8Array; readonly used: number } | undefined
 
 /** Options of a {@link LinkWriter}. */
 export interface WriterOptions {
-  /** Where the flush at the end of a turn is scheduled. Default `asapScheduler`. */
+  /** Where the flush at the end of a turn is scheduled. Default: the link's `turn`. */
   readonly scheduler?: SchedulerLike
 }
 
@@ -41,6 +41,8 @@ export class LinkWriter {
   #pieces: Uint8Array[] = []
   #queuedBytes = 0
   #writtenBytes = 0
+  /** The link may have unsent bytes: it was given some since it last had none. Asking it costs more than remembering. */
+  #linkBehind = false
   #frameAt = -1
   /** Length of the message in the slab, and the message itself where it did not fit there. */
   #messageBytes = 0
@@ -52,12 +54,17 @@ export class LinkWriter {
 
   constructor(link: Link, options: WriterOptions = {}) {
     this.#link = link
-    this.#scheduler = options.scheduler ?? asapScheduler
+    this.#scheduler = options.scheduler ?? link.turn ?? asapScheduler
   }
 
   /** Bytes that have not left this process, here and in the link. */
   get unsentBytes(): number {
-    return this.#queuedBytes + this.#link.unsentBytes
+    if (this.#linkBehind) {
+      const unsent = this.#link.unsentBytes
+      this.#linkBehind = unsent > 0
+      return this.#queuedBytes + unsent
+    }
+    return this.#queuedBytes
   }
 
   /** All bytes of all frames that were ever ended. */
