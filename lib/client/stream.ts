@@ -17,18 +17,15 @@ import {
   type Unsubscribable,
 } from 'rxjs'
 import { type RpcCode, RpcError } from '../error.ts'
-import { slidingWindow } from '../flow/sliding-window.ts'
-import type { U64 } from '../protocol/bytes.ts'
 import { EMPTY_BYTES, PING_ACTION } from '../protocol/heads.ts'
 import type { Dialer, Link } from '../transport/link.ts'
 import type { Caller, CallRequest, Reply } from './call.ts'
 import { type ClientFacts, callTimeout } from './config.ts'
 import { ClientConnection } from './connection.ts'
-import { Deadlines } from './deadlines.ts'
 import { dial } from './dial.ts'
-import { ClientTask, type TaskOwner } from './task.ts'
-import { Waiting } from './waiting.ts'
-import { checkRequest, checkSizes } from './write.ts'
+import { ClientTask } from './task.ts'
+import { Tasks } from './tasks.ts'
+import { checkRequest } from './write.ts'
 
 /** What a stream counts. */
 export interface StreamStats {
@@ -44,21 +41,13 @@ export interface StreamStats {
 export class ClientStream implements Caller {
   readonly address: string
   readonly #facts: ClientFacts
-  readonly #owner: TaskOwner
-  /** Calls that wait; those that were sent, by seq; and the way from one to the other. */
-  readonly #waiting: Waiting
-  readonly #routes = new Map<U64, ClientTask>()
-  readonly #tasks = new Subject<ClientTask>()
-  readonly #slotFreed = new Subject<void>()
-  readonly #deadlines: Deadlines
-  readonly #idle = new Subject<void>()
+  readonly #tasks: Tasks
   readonly #opened = new Subject<void>()
   readonly #ended = new Subject<void>()
   /** Dialling, sending, deadlines: all that runs as long as the stream does. */
   readonly #running = new Subscription()
   #connection: ClientConnection | undefined
   #state: 'connecting' | 'open' | 'closing' | 'ended' = 'connecting'
-  #slotsTaken = 0
   #pinging: Subscription | undefined
   #lateAnswers = 0
 
@@ -72,14 +61,7 @@ export class ClientStream implements Caller {
   private constructor(address: string, facts: ClientFacts) {
     this.address = address
     this.#facts = facts
-    this.#waiting = new Waiting(facts)
-    this.#deadlines = new Deadlines(facts.config.tickMs)
-    this.#owner = {
-      codec: facts.codec,
-      address,
-      hasLeft: position => this.#connection?.hasLeft(position) ?? false,
-      released: task => this.#released(task),
-    }
+    this.#tasks = new Tasks(facts, address)
   }
 
   /** It takes calls: it is neither closing nor over, and has seqs left. */
@@ -89,7 +71,7 @@ export class ClientStream implements Caller {
   }
 
   get stats(): StreamStats {
-    return { waiting: this.#waiting.queue.size, inFlight: this.#routes.size, lateAnswers: this.#lateAnswers }
+    return { waiting: this.#tasks.waiting, inFlight: this.#tasks.routes.size, lateAnswers: this.#lateAnswers }
   }
 
   /** Completes when the connection is over. Never errors: the calls tell why. */
@@ -114,8 +96,9 @@ export class ClientStream implements Caller {
   /** A call that is subscribed to; returns how to unsubscribe, where it is not over yet. */
   start<T>(request: CallRequest<T>, caller: Subscriber<T>): Unsubscribable | undefined {
     const timeoutMs = callTimeout(request.timeoutMs, this.#facts.config)
-    const task = new ClientTask(this.#owner, request, timeoutMs, caller as Subscriber<unknown>)
-    this.#enter(task)
+    const task = new ClientTask(this.#tasks.owner, request, timeoutMs, caller as Subscriber<unknown>)
+    if (this.usable) this.#tasks.enter(task)
+    else task.refuse('rpc_unreachable', `the connection to ${this.address} is closed`)
     if (task.over) return undefined
     const { signal } = request
     if (signal === undefined) return task
@@ -133,15 +116,14 @@ export class ClientStream implements Caller {
     return concat(
       this.#opened,
       new Observable<unknown>(caller => {
-        const task = new ClientTask(this.#owner, { action: PING_ACTION }, ms, caller)
+        const task = new ClientTask(this.#tasks.owner, { action: PING_ACTION }, ms, caller)
         const connection = this.#connection
         if (this.#state === 'ended' || connection === undefined) {
           task.refuse('rpc_unreachable', `the connection to ${this.address} is closed`)
           return undefined
         }
         task.encoded = EMPTY_BYTES
-        this.#deadlines.join(task)
-        this.#write(connection, task)
+        this.#tasks.ping(connection, task)
         return task
       }),
     ).pipe(ignoreElements())
@@ -154,25 +136,14 @@ export class ClientStream implements Caller {
   async close(waitMs: number = this.#facts.config.closeWaitMs): Promise<void> {
     if (this.#state === 'ended') return
     this.#state = 'closing'
-    const idle$: Observable<void> = this.#isIdle ? of(undefined) : this.#idle
+    const idle$: Observable<void> = this.#tasks.idle ? of(undefined) : this.#tasks.idle$
     await firstValueFrom(merge(idle$, this.#ended, timer(waitMs)), { defaultValue: undefined })
     this.#end('rpc_canceled', 'this end closed the connection')
   }
 
-  get #isIdle(): boolean {
-    return this.#waiting.queue.size === 0 && this.#routes.size === 0
-  }
-
   #start(dialer: Dialer): void {
     const { connectTimeoutMs } = this.#facts.config
-    this.#running.add(
-      this.#deadlines.expired$.subscribe({
-        next: batch => {
-          for (const task of batch) task.expire()
-        },
-        error: error => this.#fail(error),
-      }),
-    )
+    this.#running.add(this.#tasks.watch(error => this.#fail(error)))
     this.#running.add(
       dial(dialer, connectTimeoutMs).subscribe({
         next: link => this.#open(link),
@@ -195,72 +166,8 @@ export class ClientStream implements Caller {
     })
     this.#connection = connection
     this.#opened.complete()
-    connection.start(this.#routes)
-    const queue = this.#waiting.queue
-    this.#running.add(
-      this.#tasks
-        .pipe(slidingWindow({ size: this.#facts.config.thresholds, released$: this.#slotFreed, queue }))
-        .subscribe({ next: task => this.#send(connection, task), error: error => this.#fail(error) }),
-    )
-  }
-
-  /** A call comes in: refused, or queued until its turn, which may be at once. */
-  #enter(task: ClientTask): void {
-    const { request } = task
-    const { config } = this.#facts
-    if (!this.usable) return task.refuse('rpc_unreachable', `the connection to ${this.address} is closed`)
-    if (request.signal?.aborted === true) return task.abort(request.signal.reason)
-    if (task.timeoutMs <= 0) return task.expire()
-    const tooLarge = checkSizes(request, config)
-    if (tooLarge !== undefined) return task.refuse('rpc_too_large', tooLarge)
-    const connection = this.#connection
-    if (connection === undefined || this.#slotsTaken >= config.thresholds || !connection.isReady) {
-      this.#waiting.admit(task)
-      if (task.over) return
-    }
-    this.#deadlines.join(task)
-    if (connection === undefined) this.#waiting.queue.add(task)
-    else this.#tasks.next(task)
-  }
-
-  /** Its slot is taken; it is written as soon as the output is short enough. */
-  #send(connection: ClientConnection, task: ClientTask): void {
-    this.#slotsTaken++
-    task.holdsSlot = true
-    if (connection.isReady) {
-      this.#write(connection, task)
-      return
-    }
-    const write = connection.ready().subscribe({
-      next: () => task.over || this.#write(connection, task),
-      error: error => task.error(error),
-    })
-    this.#running.add(write)
-  }
-
-  #write(connection: ClientConnection, task: ClientTask): void {
-    this.#waiting.leave(task)
-    const alone = this.#routes.size === 0
-    const seq = connection.nextSeq()
-    // The route stands before the frame leaves: a link in memory may answer from within.
-    this.#routes.set(seq, task)
-    task.seq = seq
-    try {
-      connection.write(task, alone)
-    } catch (error) {
-      task.refuseWith(error)
-    }
-  }
-
-  #released(task: ClientTask): void {
-    this.#waiting.leave(task)
-    this.#routes.delete(task.seq)
-    if (task.holdsSlot) {
-      task.holdsSlot = false
-      this.#slotsTaken--
-      this.#slotFreed.next()
-    }
-    if (this.#state === 'closing' && this.#isIdle) this.#idle.next()
+    connection.start(this.#tasks.routes)
+    this.#running.add(this.#tasks.send(connection, error => this.#fail(error)))
   }
 
   #heartbeat(): void {
@@ -278,10 +185,7 @@ export class ClientStream implements Caller {
   #end(code: RpcCode, message: string, cause?: unknown): void {
     this.#state = 'ended'
     this.#running.unsubscribe()
-    const left = [...this.#routes.values(), ...this.#waiting.queue]
-    this.#routes.clear()
-    this.#connection?.close()
-    for (const task of left) task.fail(code, message, cause)
+    this.#tasks.end(code, message, cause)
     this.#pinging?.unsubscribe()
     this.#opened.error(new RpcError(code, message, { executed: 'no', address: this.address, cause }))
     this.#ended.next()

@@ -1,7 +1,7 @@
 /**
  * The calls of one connection that are still running: how many, what they hold, and when they have run for too long.
  */
-import { filter, merge, type Observable, Subject } from 'rxjs'
+import { filter, merge, type Observable, Subject, startWith } from 'rxjs'
 import { deadline } from '../flow/deadline.ts'
 import type { U64 } from '../protocol/bytes.ts'
 import type { ServerConfig } from './config.ts'
@@ -48,8 +48,14 @@ export class RunningCalls {
   readonly #ended = new Subject<void>()
   #heldBytes = 0
 
+  /** Emits when a call ended here. */
+  readonly ended$: Observable<void>
+
   /** Emits when a call ended, here or elsewhere on the server, and a further one may be started. */
   readonly free$: Observable<void>
+
+  /** Emits when no call is left: at once where there is none. */
+  readonly idle$: Observable<void>
 
   /** Calls that have run for `maxCallMs`, in batches. Ticks only while there are calls. */
   readonly expired$: Observable<readonly ServerTask[]>
@@ -57,7 +63,12 @@ export class RunningCalls {
   constructor(config: ServerConfig, total: RunningTotal) {
     this.#config = config
     this.#total = total
+    this.ended$ = this.#ended.asObservable()
     this.free$ = merge(this.#ended, total.freed$).pipe(filter(() => !this.full))
+    this.idle$ = this.#ended.pipe(
+      startWith(undefined),
+      filter(() => this.size === 0),
+    )
     this.expired$ = this.#joined.pipe(deadline<ServerTask>({ tickMs: config.tickMs }))
   }
 

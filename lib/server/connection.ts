@@ -3,7 +3,6 @@
  * `server/server.rs`.
  */
 import { type Observable, Subject, Subscription, take } from 'rxjs'
-import type { Codec } from '../codec/codec.ts'
 import { RpcError } from '../error.ts'
 import { frames } from '../flow/frames.ts'
 import { Gate } from '../flow/gate.ts'
@@ -11,22 +10,21 @@ import { Liveness } from '../flow/liveness.ts'
 import type { U64 } from '../protocol/bytes.ts'
 import { CLOSE, type CloseCode, ProtocolError } from '../protocol/close.ts'
 import { type Framer, requestFramer } from '../protocol/frames.ts'
-import { EMPTY_BYTES, PING_ACTION, type RequestFrame } from '../protocol/heads.ts'
+import { PING_ACTION, type RequestFrame } from '../protocol/heads.ts'
 import { whenBelow } from '../transport/drained.ts'
 import type { Link } from '../transport/link.ts'
 import { LinkWriter } from '../transport/writer.ts'
+import { Answers } from './answers.ts'
 import { RunningCalls, type RunningTotal } from './calls.ts'
-import type { ServerFacts, ServerLogEntry } from './config.ts'
-import { CallRefused, type Dispatch, type Peer } from './dispatch.ts'
-import { ServerTask, type TaskOwner } from './task.ts'
-import { errorAnswer, writeAnswer, writeErrno, writeErrorBody } from './write.ts'
+import type { ServerFacts } from './config.ts'
+import { CallRefused, type Dispatch } from './dispatch.ts'
+import { ServerTask } from './task.ts'
+import { writeErrorBody } from './write.ts'
 
 const encoder = new TextEncoder()
 
 /** One connection: open, then perhaps draining (running calls are answered, no further ones read), then over. */
-export class ServerConnection implements TaskOwner {
-  readonly codec: Codec
-  readonly maxCallMs: number
+export class ServerConnection {
   /** Completes when the connection is over. Never errors. */
   readonly ended$: Observable<void>
   readonly #link: Link
@@ -35,28 +33,25 @@ export class ServerConnection implements TaskOwner {
   readonly #calls: RunningCalls
   readonly #writer: LinkWriter
   readonly #framer: Framer<RequestFrame>
+  readonly #answers: Answers
   readonly #liveness: Liveness
   /** Holds reading back, and pauses the link with it. */
   readonly #gate = new Gate()
   readonly #running = new Subscription()
   readonly #ended = new Subject<void>()
-  #peer: Peer | undefined
   #highestSeq: U64 = 0
   #pings = 0
-  /** What happens when the last running call is answered. */
-  #afterLast: (() => void) | undefined
   #over = false
 
   constructor(link: Link, facts: ServerFacts, dispatch: Dispatch, total: RunningTotal) {
     const { config } = facts
-    this.codec = facts.codec
-    this.maxCallMs = config.maxCallMs
     this.ended$ = this.#ended.asObservable()
     this.#link = link
     this.#facts = facts
     this.#dispatch = dispatch
     this.#calls = new RunningCalls(config, total)
     this.#writer = new LinkWriter(link)
+    this.#answers = new Answers(facts, link, this.#writer, this.#calls)
     this.#framer = requestFramer(config)
     this.#liveness = new Liveness({ ...config, silenceMs: config.idleTimeoutMs })
   }
@@ -79,6 +74,7 @@ export class ServerConnection implements TaskOwner {
         error: failed,
       }),
     )
+    this.#running.add(this.#calls.ended$.subscribe({ next: () => this.#hold(), error: failed }))
     this.#running.add(
       this.#calls.expired$.subscribe({
         next: batch => {
@@ -135,46 +131,6 @@ export class ServerConnection implements TaskOwner {
     this.#end(() => this.#link.destroy())
   }
 
-  peer(clientId: U64): Peer {
-    if (this.#peer === undefined || this.#peer.clientId !== clientId) {
-      this.#peer = { address: this.#link.address, transport: this.#link.transport, clientId }
-    }
-    return this.#peer
-  }
-
-  answer(task: ServerTask, value: unknown): void {
-    try {
-      writeAnswer(this.#writer, this.codec, this.#facts.config, task.seq, value)
-      this.#flushIfAlone(task)
-    } catch (cause) {
-      const message = `the answer of ${String(task.action)}: ${RpcError.from(cause).message}`
-      this.answerError(task, new CallRefused('rpc_encode', message, cause))
-    }
-  }
-
-  answerError(task: ServerTask, error: unknown): void {
-    const { errno, body, logged } = errorAnswer(error, task.errors, this.codec, this.#facts.config)
-    if (errno === undefined) writeErrorBody(this.#writer, task.seq, body ?? EMPTY_BYTES)
-    else writeErrno(this.#writer, task.seq, errno)
-    if (logged !== undefined) this.#log('error', logged.message, logged, task.action)
-    this.#flushIfAlone(task)
-  }
-
-  complain(task: ServerTask, error: unknown): void {
-    const { message } = RpcError.from(error)
-    this.#log(
-      'warn',
-      `the handler of ${String(task.action)} after its end: ${message}`,
-      RpcError.from(error),
-      task.action,
-    )
-  }
-
-  released(task: ServerTask): void {
-    this.#calls.delete(task)
-    if (this.#calls.size === 0) this.#afterLast?.()
-  }
-
   #read(frame: RequestFrame): void {
     if (frame.seq <= this.#highestSeq) {
       this.#break(
@@ -189,15 +145,16 @@ export class ServerConnection implements TaskOwner {
       this.#pong(frame)
       return
     }
-    const task = new ServerTask(this, frame)
+    const task = new ServerTask(this.#answers, frame)
     if (frame.action === undefined) {
       task.failWith(new CallRefused('rpc_decode', 'the action name is not UTF-8'))
     } else if (frame.action === PING_ACTION) {
       task.failWith(new CallRefused('rpc_method_notfound', 'action 0 with a body is no ping'))
     } else {
       task.run(this.#dispatch)
-      // A call that is over already never took a place.
-      if (!task.over) this.#calls.add(task)
+      // A call that is over already never took a place; one whose handler ended the connection gets none.
+      if (!task.over && this.#over) task.cancel()
+      else if (!task.over) this.#calls.add(task)
     }
     this.#hold()
   }
@@ -211,7 +168,7 @@ export class ServerConnection implements TaskOwner {
       )
       return
     }
-    writeAnswer(this.#writer, this.codec, this.#facts.config, frame.seq, undefined)
+    this.#answers.write(frame.seq, undefined)
   }
 
   /** Stops reading while there is too much of anything. */
@@ -236,21 +193,15 @@ export class ServerConnection implements TaskOwner {
     )
   }
 
-  /** An answer that nothing else is likely to follow leaves at once; the others leave together at the end of the turn. */
-  #flushIfAlone(task: ServerTask): void {
-    if (this.#calls.size === 1 && this.#calls.has(task.seq)) this.#writer.flush()
-  }
-
   #finishAfterLast(finish: () => void): void {
-    this.#afterLast = finish
-    if (this.#calls.size === 0) finish()
+    this.#running.add(this.#calls.idle$.pipe(take(1)).subscribe({ next: finish, error: error => this.#break(error) }))
   }
 
   /** Something is wrong with the connection, not with a call. */
   #break(error: unknown): void {
     if (this.#over) return
     const reason = RpcError.from(error)
-    this.#log('warn', reason.message, reason)
+    this.#answers.log('warn', reason.message, reason)
     if (!(error instanceof ProtocolError)) {
       this.destroy()
       return
@@ -270,10 +221,5 @@ export class ServerConnection implements TaskOwner {
     this.#calls.cancelAll()
     this.#ended.next()
     this.#ended.complete()
-  }
-
-  #log(level: ServerLogEntry['level'], message: string, error: RpcError, action?: string | number): void {
-    const { address } = this.#link
-    this.#facts.log({ level, message, address, error, ...(action === undefined ? {} : { action }) })
   }
 }
