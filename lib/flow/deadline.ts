@@ -68,7 +68,7 @@ export interface DeadlineOptions {
  * nothing waits; errors with the source.
  *
  * Time is counted in ticks from the last one, so a clock that is set while it runs moves no deadline that has been given,
- * and by less than a tick one that is given in that very tick.
+ * and by at most a tick one that is given in that very tick.
  */
 export function deadline<T extends Expiring>(options: DeadlineOptions): OperatorFunction<T, readonly T[]> {
   const { tickMs, scheduler = asyncScheduler } = options

@@ -6,6 +6,7 @@ import { defer, distinctUntilChanged, map, type Observable, Subject, skip, start
 /** Open until somebody holds it; open again when the last reason is gone. */
 export class Gate {
   readonly #reasons = new Set<string>()
+  /** A reason came or went. */
   readonly #changes = new Subject<void>()
 
   /**
@@ -29,14 +30,13 @@ export class Gate {
   /** Holds the gate closed for `reason`; returns `false`, and does nothing, where that reason holds it already. */
   hold(reason: string): boolean {
     if (this.#reasons.has(reason)) return false
-    const wasOpen = this.open
     this.#reasons.add(reason)
-    if (wasOpen) this.#changes.next()
+    this.#changes.next()
     return true
   }
 
   /** Takes `reason` away; where it was the last one the gate opens. */
   release(reason: string): void {
-    if (this.#reasons.delete(reason) && this.open) this.#changes.next()
+    if (this.#reasons.delete(reason)) this.#changes.next()
   }
 }

@@ -98,7 +98,7 @@ export class Liveness {
       if (sameFrame && !cameOn) this.#stalledTicks++
       if (!cameOn && figures.unsentBytes === 0 && last.unsentBytes === 0) this.#silentTicks++
     }
-    return this.#undrained(figures) ?? (figures.paused ? undefined : (this.#stalled(figures) ?? this.#silent()))
+    return this.#undrained(figures) ?? this.#stalled(figures) ?? this.#silent()
   }
 
   #undrained({ unsentBytes }: LinkFigures): Verdict | undefined {

@@ -3,7 +3,19 @@
  */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { concat, defer, type Observable, type Observer, of, Subject, take, takeUntil, tap, throwError } from 'rxjs'
+import {
+  concat,
+  defer,
+  EMPTY,
+  type Observable,
+  type Observer,
+  of,
+  Subject,
+  take,
+  takeUntil,
+  tap,
+  throwError,
+} from 'rxjs'
 import { demux } from '../../lib/flow/demux.ts'
 import { marbles } from '../support/marbles.ts'
 
@@ -201,7 +213,7 @@ describe('demux', () => {
   })
 
   for (const [end, source, atEnd] of [
-    ['complete', of<string>(), 'X complete'],
+    ['complete', EMPTY, 'X complete'],
     ['error', throwError(() => 'lost'), 'X error lost'],
   ] as const) {
     it(`ends the other routes although one throws at its ${end}`, () => {
@@ -213,7 +225,8 @@ describe('demux', () => {
         ['A', { next: throws, error: throws, complete: throws }],
         ['X', recorder(heard, 'X')],
       ])
-      source.pipe(demux(keyOf, routes)).subscribe(recorder(heard, 'result'))
+      const source$: Observable<string> = source
+      source$.pipe(demux(keyOf, routes)).subscribe(recorder(heard, 'result'))
       assert.deepEqual(heard, [atEnd, 'result error broken'])
     })
   }

@@ -181,6 +181,16 @@ describe('frames', () => {
     assert.deepEqual(heard, ['a', 'b', 'complete'])
   })
 
+  it('asks the framer for no frame that nobody takes', () => {
+    const framer = new PairFramer()
+    const heard: string[] = []
+    of(bytes('aabb'))
+      .pipe(names(undefined, framer), take(1))
+      .subscribe({ next: name => heard.push(name), error: assert.fail })
+    assert.deepEqual(heard, ['a'])
+    assert.equal(framer.next()?.name, 'b')
+  })
+
   it('gives the same frames of the real framer at every cut', () => {
     const head = (seq: number, msg: number, blob: number): number[] => {
       const bytes = new DataView(new ArrayBuffer(32))

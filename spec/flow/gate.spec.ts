@@ -78,7 +78,7 @@ describe('Gate', () => {
     gate.release('calls')
     assert.equal(gate.open, false)
     assert.deepEqual(first, [true, false])
-    assert.equal(last.at(-1) ?? false, false, 'it never hears that the gate is open after it was closed again')
+    assert.deepEqual(last, [], 'nothing changed for it')
   })
 
   it('leaves no observer with a stale state when another opens it from within its closing', () => {
@@ -87,6 +87,6 @@ describe('Gate', () => {
     const last = heardBy(gate)
     gate.hold('calls')
     assert.equal(gate.open, true)
-    assert.equal(last.at(-1) ?? true, true)
+    assert.deepEqual(last, [])
   })
 })

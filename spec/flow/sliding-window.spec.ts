@@ -379,6 +379,16 @@ describe('the queue of a slidingWindow', () => {
     }),
   )
 
+  it('is sent before the tasks of a source that has them at once', () => {
+    const released = new Subject<void>()
+    const heard: string[] = []
+    concat(of('c', 'd'), NEVER)
+      .pipe(slidingWindow({ size: 1, released$: released, queue: new Set(['a', 'b']) }))
+      .subscribe({ next: task => heard.push(task), error: assert.fail })
+    for (let slot = 0; slot < 3; slot++) released.next()
+    assert.deepEqual(heard, ['a', 'b', 'c', 'd'])
+  })
+
   it('is the owner’s again when the result errors or is unsubscribed', () => {
     const { tasks, queue, heard } = byHand(1)
     for (const task of [1, 2, 3]) tasks.next(task)
