@@ -31,6 +31,8 @@ export function slidingWindow<T>(options: SlidingWindowOptions<T>): MonoTypeOper
   return source =>
     new Observable<T>(subscriber => {
       const queue = options.queue ?? new Set<T>()
+      // Kept from task to task: a new iterator steps over every place that a sent task left, which makes a long queue slow.
+      let front = queue.values()
       // Slots that are taken.
       let taken = 0
       let emitting = false
@@ -39,8 +41,13 @@ export function slidingWindow<T>(options: SlidingWindowOptions<T>): MonoTypeOper
       const fill = (): void => {
         if (emitting) return // whoever emits fills up afterwards
         emitting = true
-        for (const task of queue) {
-          if (taken >= size || subscriber.closed) break
+        while (taken < size && queue.size > 0 && !subscriber.closed) {
+          let first = front.next()
+          if (first.done) {
+            front = queue.values()
+            first = front.next()
+          }
+          const task = first.value as T
           queue.delete(task)
           taken++
           subscriber.next(task)

@@ -49,8 +49,6 @@ export function ownServer(address: string, upgradeTimeoutMs: number = UPGRADE_TI
     })
     server.on('error', error => subscriber.error(error))
     server.once('listening', () => {
-      // A host name is looked up first, and closing the server does not stop that.
-      if (subscriber.closed) server.close()
       const bound = `ws://${hostPort(host, listening(server)?.port ?? port)}${path}`
       subscriber.next({ server, path, address: () => bound })
     })

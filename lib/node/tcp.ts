@@ -73,11 +73,7 @@ function serve(
         process.emitWarning(`a connection to ${address} was turned away: ${error.message}`)
       } else subscriber.error(cannotListen(address, error))
     })
-    server.once('listening', () => {
-      // A host name is looked up first, and closing the server does not stop that.
-      if (subscriber.closed) server.close()
-      else subscriber.next({ server, links$: links.asObservable() })
-    })
+    server.once('listening', () => subscriber.next({ server, links$: links.asObservable() }))
     subscriber.add(() => {
       server.close()
       links.complete()

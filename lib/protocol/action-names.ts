@@ -30,13 +30,14 @@ export function decodeActionName(bytes: Uint8Array, at = 0, length: number = byt
   for (let i = at; i < at + length; i++) hash = (Math.imul(hash, 31) + bytes[i]!) | 0
   const known = decoded.get(hash)
   if (known !== undefined && known.bytes.length === length && same(known.bytes, bytes, at)) return known.name
-  const own = bytes.slice(at, at + length)
+  const own = new Uint8Array(bytes.subarray(at, at + length))
   let name: string
   try {
     name = decoder.decode(own)
   } catch {
     return undefined // the fatal decoder's one way to say "not UTF-8"
   }
+  if (length > REMEMBERED_BYTES) return name
   // The newest of two names with one hash stays; a peer that sends ever new names only makes this forget them all.
   if (decoded.size >= REMEMBERED) decoded.clear()
   decoded.set(hash, { bytes: own, name })

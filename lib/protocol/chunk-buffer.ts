@@ -37,7 +37,6 @@ export class ChunkBuffer {
     if (this.#length === 0) {
       this.#head = bytes
       this.#at = 0
-      this.#block = undefined
     } else if (bytes.length <= SMALL_CHUNK) {
       this.#gather(bytes)
     } else {

@@ -59,12 +59,7 @@ export class LinkWriter {
 
   /** Bytes that have not left this process, here and in the link. */
   get unsentBytes(): number {
-    if (this.#linkBehind) {
-      const unsent = this.#link.unsentBytes
-      this.#linkBehind = unsent > 0
-      return this.#queuedBytes + unsent
-    }
-    return this.#queuedBytes
+    return this.#queuedBytes + this.#linkUnsentBytes
   }
 
   /** All bytes of all frames that were ever ended. */
@@ -81,7 +76,6 @@ export class LinkWriter {
     this.#frameAt = this.#used
     this.#used += headBytes
     this.#messageBytes = 0
-    this.#message = undefined
     return this.#frameAt
   }
 
@@ -147,6 +141,7 @@ export class LinkWriter {
     for (let i = 0; i < this.#pieces.length; i++) {
       const piece = this.#pieces[i]!
       this.#queuedBytes -= piece.length
+      this.#linkBehind = true
       this.#link.send(piece, i + 1 < this.#pieces.length)
     }
     this.#pieces = []
@@ -161,6 +156,13 @@ export class LinkWriter {
     this.#pieces = []
     this.#queuedBytes = 0
     this.#start = this.#used
+  }
+
+  get #linkUnsentBytes(): number {
+    if (!this.#linkBehind) return 0
+    const unsent = this.#link.unsentBytes
+    this.#linkBehind = unsent > 0
+    return unsent
   }
 
   #append(bytes: Uint8Array): void {
@@ -183,7 +185,7 @@ export class LinkWriter {
     const end = this.#frameAt < 0 ? this.#used : this.#frameAt
     if (end === this.#start) return
     const piece = this.slab.subarray(this.#start, end)
-    this.#pieces.push(this.#link.unsentBytes > 0 ? piece.slice() : piece)
+    this.#pieces.push(this.#linkUnsentBytes > 0 ? piece.slice() : piece)
     this.#start = end
   }
 

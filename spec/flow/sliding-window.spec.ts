@@ -499,6 +499,30 @@ describe('slidingWindow, entered from within', () => {
     assert.equal(deepest, 1)
   })
 
+  it('finds the front of a long queue without a walk over the places that sent tasks left', () => {
+    // An iterator that starts anew steps over each of those places.
+    let walks = 0
+    class Counted extends Set<number> {
+      override values(): ReturnType<Set<number>['values']> {
+        walks++
+        return super.values()
+      }
+
+      override [Symbol.iterator](): ReturnType<Set<number>['values']> {
+        return this.values()
+      }
+    }
+    const queue = new Counted(Array.from({ length: 1000 }, (_, task) => task))
+    const released = new Subject<void>()
+    const heard: number[] = []
+    const window = slidingWindow({ size: 1, released$: released, queue })
+    const sending = new Subject<number>().pipe(window).subscribe({ next: task => heard.push(task), error: assert.fail })
+    for (let turn = 1; turn < 1000; turn++) released.next()
+    assert.deepEqual(heard, [...Array(1000).keys()])
+    assert.ok(walks <= 2, `${walks} walks`)
+    sending.unsubscribe()
+  })
+
   it('completes when the source does so from within a task', () => {
     const { tasks, heard } = byHand(1)
     tasks.pipe(take(1)).subscribe({ next: () => tasks.complete(), error: assert.fail })

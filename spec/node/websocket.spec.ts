@@ -357,11 +357,11 @@ describe("a listener on a user's HTTP server", () => {
 
   it('leaves upgrades of other paths to other listeners', async () => {
     const server = await http()
+    const served = await serve({}, { server, path: '/rpc' })
     const other = new WebSocketServer({ noServer: true })
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       if (request.url === '/other') other.handleUpgrade(request, socket, head, ws => ws.close(1000, 'other'))
     })
-    const served = await serve({}, { server, path: '/rpc' })
     const { port } = server.address() as AddressInfo
     assert.deepEqual(await closed(new WebSocket(`ws://127.0.0.1:${port}/other`)), { code: 1000, reason: 'other' })
     const near = await dial(nodeWebSocketDialer(served.address))

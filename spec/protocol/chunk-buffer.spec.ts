@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { ChunkBuffer } from '../../lib/protocol/chunk-buffer.ts'
+import { watch } from '../support/effort.ts'
 import { concat, fromHex } from '../support/hex.ts'
 
 /** Byte `i` of all that is ever pushed: neighbours, and the same place of another block, differ. */
@@ -27,7 +28,7 @@ const FORMS = {
 type Step =
   | { readonly push: number; readonly form: keyof typeof FORMS }
   | { readonly take: number }
-  | { readonly peek: number }
+  | { readonly peek: number; readonly skip: boolean }
   | 'compact'
 
 const size = fc.oneof(
@@ -39,7 +40,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
   fc.oneof(
     { weight: 4, arbitrary: fc.record({ push: size, form: fc.constantFrom('own', 'window', 'buffer') }) },
     { weight: 2, arbitrary: fc.record({ take: size }) },
-    { weight: 1, arbitrary: fc.record({ peek: fc.integer({ min: 1, max: 60 }) }) },
+    { weight: 1, arbitrary: fc.record({ peek: fc.integer({ min: 1, max: 60 }), skip: fc.boolean() }) },
     { weight: 1, arbitrary: fc.constant('compact' as const) },
   ),
   { maxLength: 150 },
@@ -79,6 +80,10 @@ function follow(list: readonly Step[]): void {
       if (length === 0) continue
       const { bytes, at } = buffer.peek(length)
       keep(`a peek at ${length} bytes`, bytes.subarray(at, at + length), bytesFrom(taken, length))
+      if (step.skip) {
+        buffer.skip(length)
+        taken += length
+      }
     }
     assert.equal(buffer.length, pushed - taken)
   }
@@ -88,7 +93,7 @@ function follow(list: readonly Step[]): void {
 }
 
 describe('ChunkBuffer', () => {
-  it('gives the bytes in order, and changes neither a chunk nor a part later, whatever is pushed, taken and peeked at', () => {
+  it('gives the bytes in order, and changes neither a chunk nor a part later, whatever is pushed, taken, peeked at and skipped', () => {
     fc.assert(
       fc.property(steps, list => follow(list)),
       { numRuns: 500 },
@@ -99,7 +104,7 @@ describe('ChunkBuffer', () => {
     const one = fc.oneof(
       { weight: 8, arbitrary: fc.constant<Step>({ push: 1, form: 'own' }) },
       { weight: 1, arbitrary: fc.integer({ min: 1, max: 4 }).map<Step>(take => ({ take })) },
-      { weight: 1, arbitrary: fc.integer({ min: 1, max: 4 }).map<Step>(peek => ({ peek })) },
+      { weight: 1, arbitrary: fc.integer({ min: 1, max: 4 }).map<Step>(peek => ({ peek, skip: peek > 2 })) },
       { weight: 1, arbitrary: fc.constant<Step>('compact') },
     )
     fc.assert(
@@ -143,6 +148,19 @@ describe('ChunkBuffer', () => {
       buffer.push(new Uint8Array(0))
       assert.equal(buffer.length, 0)
     }
+  })
+
+  it('moves no long list about while a long queue is pushed to and taken from', () => {
+    const chunk = bytesFrom(0, 2000)
+    const buffer = new ChunkBuffer()
+    for (let i = 0; i < 1000; i++) buffer.push(chunk)
+    const effort = watch(() => {
+      for (let i = 0; i < 4000; i++) {
+        buffer.take(2000)
+        buffer.push(chunk)
+      }
+    })
+    assert.ok(effort.movedPlaces <= 4 * 4000, `${effort.movedPlaces} places moved for 4000 chunks`)
   })
 
   it('lets go of a block of its own as well, where only a little of it is left', () => {

@@ -85,6 +85,8 @@ export interface RustClient {
   command(command: RustCommand): Promise<RustAnswer>
   /** Lets running commands end, then the process; kills it when that takes too long. */
   stop(): Promise<void>
+  /** Ends it as a crash would. Commands that still run are rejected. */
+  kill(): Promise<void>
 }
 
 let peer: RustPeer | undefined
@@ -186,6 +188,7 @@ export async function startRustClient(
         else reject(refused)
       }),
     stop: () => child.stop(),
+    kill: () => child.kill(),
   }
 }
 

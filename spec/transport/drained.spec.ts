@@ -17,10 +17,14 @@ function write(writer: LinkWriter, bytes: number): void {
   writer.end(new Uint8Array(0))
 }
 
-/** A link that says what it has unsent by `unsent$`, and drains whenever that becomes 0. */
-function following(link: RecordingLink, unsent$: Observable<number>): Subscription {
+/** A link that says what it has unsent by `unsent$`, of what it was given by then, and drains whenever that becomes 0. */
+function following(link: RecordingLink, writer: LinkWriter, unsent$: Observable<number>): Subscription {
   return unsent$.subscribe({
     next: unsent => {
+      if (unsent > link.unsentBytes) {
+        write(writer, 1)
+        writer.flush()
+      }
       link.unsentBytes = unsent
       if (unsent === 0) link.drained$.next()
     },
@@ -29,25 +33,34 @@ function following(link: RecordingLink, unsent$: Observable<number>): Subscripti
   })
 }
 
+/** A link that took some bytes already, and its writer. */
+function setUp(): { link: RecordingLink; writer: LinkWriter } {
+  const link = new RecordingLink()
+  const writer = new LinkWriter(link)
+  write(writer, 1)
+  writer.flush()
+  return { link, writer }
+}
+
 const ready = map(() => 'r')
 
 describe('whenBelow', () => {
   it(
     'emits at once, and completes, where so few bytes are unsent',
     marbles(({ expectObservable }) => {
-      const link = new RecordingLink()
+      const { link, writer } = setUp()
       link.unsentBytes = 100
-      expectObservable(whenBelow(new LinkWriter(link), link, 100).pipe(ready)).toBe('(r|)')
+      expectObservable(whenBelow(writer, link, 100).pipe(ready)).toBe('(r|)')
     }),
   )
 
   it(
     'waits until the link has drained',
     marbles(({ hot, expectObservable }) => {
-      const link = new RecordingLink()
+      const { link, writer } = setUp()
       const values = { a: 101, b: 60, c: 0 }
-      following(link, hot('  a--b--c---', values))
-      const wait$ = whenBelow(new LinkWriter(link), link, 100).pipe(ready)
+      following(link, writer, hot('  a--b--c---', values))
+      const wait$ = whenBelow(writer, link, 100).pipe(ready)
       expectObservable(wait$, '-^').toBe('------(r|)')
     }),
   )
@@ -55,9 +68,9 @@ describe('whenBelow', () => {
   it(
     'looks anew for each subscription',
     marbles(({ hot, expectObservable }) => {
-      const link = new RecordingLink()
-      following(link, hot('  a--c--a--c', { a: 101, c: 0 }))
-      const wait$ = whenBelow(new LinkWriter(link), link, 100).pipe(ready)
+      const { link, writer } = setUp()
+      following(link, writer, hot('  a--c--a--c', { a: 101, c: 0 }))
+      const wait$ = whenBelow(writer, link, 100).pipe(ready)
       expectObservable(wait$, '-^').toBe('   ---(r|)')
       expectObservable(wait$, '----^').toBe('----(r|)')
       expectObservable(wait$, '-------^').toBe('---------(r|)')
@@ -67,12 +80,11 @@ describe('whenBelow', () => {
   it(
     'lets those who wait go one after the other, as long as what each writes leaves room',
     marbles(({ hot, expectObservable }) => {
-      const link = new RecordingLink()
-      const writer = new LinkWriter(link)
+      const { link, writer } = setUp()
       link.onSend = bytes => {
         link.unsentBytes += bytes.length
       }
-      following(link, hot('  a--c--c--c', { a: 300, c: 0 }))
+      following(link, writer, hot('  a--c--c--c', { a: 300, c: 0 }))
       const wait$ = whenBelow(writer, link, 100).pipe(
         ready,
         tap(() => write(writer, 60)),
@@ -87,31 +99,32 @@ describe('whenBelow', () => {
 
   it(
     'flushes what waits in the writer, and needs no drain of a link that takes it at once',
-    marbles(({ expectObservable, flush }) => {
-      const link = new RecordingLink()
-      const writer = new LinkWriter(link)
+    marbles(({ expectObservable }) => {
+      const { link, writer } = setUp()
       write(writer, 200)
+      let emitted = false
+      whenBelow(writer, link, 100).subscribe({ next: () => (emitted = true), error: assert.fail })
+      assert.ok(emitted)
+      assert.equal(link.sends.length, 2)
       expectObservable(whenBelow(writer, link, 100).pipe(ready)).toBe('(r|)')
-      flush()
-      assert.equal(link.sends.length, 1)
     }),
   )
 
   it(
     'completes without a word where the link ends before',
     marbles(({ hot, expectObservable }) => {
-      const link = new RecordingLink()
-      following(link, hot('  a---|', { a: 101 }))
-      expectObservable(whenBelow(new LinkWriter(link), link, 100).pipe(ready), '-^').toBe('----|')
+      const { link, writer } = setUp()
+      following(link, writer, hot('  a---|', { a: 101 }))
+      expectObservable(whenBelow(writer, link, 100).pipe(ready), '-^').toBe('----|')
     }),
   )
 
   it(
     'lets go of the link when it is unsubscribed',
     marbles(({ hot, expectObservable, flush }) => {
-      const link = new RecordingLink()
-      following(link, hot('  a-----c', { a: 101, c: 0 }))
-      expectObservable(whenBelow(new LinkWriter(link), link, 100).pipe(ready), '-^-!').toBe('----')
+      const { link, writer } = setUp()
+      following(link, writer, hot('  a-----c', { a: 101, c: 0 }))
+      expectObservable(whenBelow(writer, link, 100).pipe(ready), '-^-!').toBe('----')
       flush()
       assert.equal(link.drained$.observed, false)
     }),
@@ -120,8 +133,7 @@ describe('whenBelow', () => {
   it(
     'does not hang within a send of a link that is never behind',
     marbles(({ flush }) => {
-      const link = new RecordingLink()
-      const writer = new LinkWriter(link)
+      const { link, writer } = setUp()
       const order: string[] = []
       link.onSend = ({ length }) => {
         order.push(`${length} bytes left`)

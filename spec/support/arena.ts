@@ -1,0 +1,314 @@
+/**
+ * Where the specs of bad input are fought: our server against a raw client, or our client against a raw server, each with a
+ * witness that goes on calling on a connection of its own. At the end everything is closed, and nothing may be left.
+ */
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import { firstValueFrom, NEVER, Observable, Subject } from 'rxjs'
+import {
+  type Client,
+  type ConnectOptions,
+  connect,
+  type Dispatch,
+  dispatchTable,
+  type LogEntry,
+  ReplyWithBlob,
+  RpcError,
+  RpcServer,
+  type RpcServerOptions,
+  type ServerCall,
+  type ServerLogEntry,
+} from '../../lib/node/index.ts'
+import { expectNoLeaks } from './leaks.ts'
+import type { RawPeer } from './raw-peer.ts'
+import { type RawServer, TRANSPORTS, type Transport } from './transports.ts'
+
+const MOST_MS = 30_000
+
+/** A turn of the event loop. */
+export const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
+
+/** What became of a call. */
+export class Outcome<T = unknown> {
+  readonly values: T[] = []
+  error: RpcError | undefined
+  ends = 0
+  readonly over: Promise<this>
+  readonly unsubscribe: () => void
+
+  constructor(call$: Observable<T>) {
+    let settle: () => void
+    this.over = new Promise(resolve => {
+      settle = () => resolve(this)
+    })
+    const end = (error?: RpcError): void => {
+      this.ends++
+      this.error = error
+      settle()
+    }
+    const subscription = call$.subscribe({
+      next: value => this.values.push(value),
+      error: end,
+      complete: () => end(),
+    })
+    this.unsubscribe = () => subscription.unsubscribe()
+  }
+
+  /** Waits for the end, which must be this error; gives it. */
+  async failsWith(code: string, message: RegExp, executed?: string): Promise<RpcError> {
+    await this.over
+    assert.ok(RpcError.is(this.error), `ended with ${String(this.error ?? this.values)}`)
+    assert.equal(this.error.code, code, this.error.message)
+    assert.match(this.error.message, message)
+    if (executed !== undefined) assert.equal(this.error.executed, executed, this.error.message)
+    assert.equal(this.ends, 1)
+    return this.error
+  }
+
+  /** Waits for the end, which must be one value; gives it. */
+  async answers(): Promise<T> {
+    await this.over
+    if (this.error !== undefined) throw this.error
+    assert.deepEqual([this.values.length, this.ends], [1, 1])
+    return this.values[0]!
+  }
+}
+
+/** Subscribes to a call. */
+export function follow<T>(call$: Observable<T>): Outcome<T> {
+  return new Outcome(call$)
+}
+
+/** The handlers of the specs' server, and what happened to them. */
+export class Lab {
+  /** Actions that were run, in order. */
+  readonly ran: (number | string)[] = []
+  /** Inputs of those that decode them. */
+  readonly inputs: unknown[] = []
+  /** Handlers of `Lab.hold` that run now, oldest first; `next` answers. */
+  readonly held: Subject<unknown>[] = []
+  /** Teardowns of `Lab.hold`. */
+  tornDown = 0
+  aborted = 0
+
+  /** Runs when `Lab.hold` was called. */
+  readonly heldOne$: Subject<void> = new Subject<void>()
+
+  readonly dispatch: Dispatch = dispatchTable(
+    new Map<number | string, Dispatch>([
+      ['Lab.witness', call => call.input],
+      ['Lab.echo', call => this.#input(call)],
+      ['Lab.blob', call => new ReplyWithBlob(this.#input(call), call.blob)],
+      ['Lab.hold', call => this.#hold(call)],
+      ['Lab.never', call => this.#ran(call) && NEVER],
+      [7, call => this.#ran(call) && call.input],
+    ]),
+  )
+
+  /** Resolves when that many calls are held. */
+  async holds(count: number): Promise<void> {
+    while (this.held.length < count) await firstValueFrom(this.heldOne$)
+  }
+
+  #ran(call: ServerCall): true {
+    this.ran.push(call.action)
+    return true
+  }
+
+  #input(call: ServerCall): unknown {
+    const { input } = call
+    this.#ran(call)
+    this.inputs.push(input)
+    return input
+  }
+
+  #hold(call: ServerCall): Observable<unknown> {
+    this.#ran(call)
+    call.signal.addEventListener('abort', () => this.aborted++)
+    return new Observable(subscriber => {
+      const answer = new Subject<unknown>()
+      this.held.push(answer)
+      subscriber.add(answer.subscribe(subscriber))
+      subscriber.add(() => {
+        this.tornDown++
+        this.held.splice(this.held.indexOf(answer), 1)
+      })
+      this.heldOne$.next()
+    })
+  }
+}
+
+/** Calls and calls, until it is stopped; every answer must be right. */
+class Witness {
+  calls = 0
+  readonly #done: Promise<void>
+  #stopped = false
+
+  constructor(client: Client) {
+    this.#done = this.#run(client)
+    // Its failure is reported by `stop`.
+    this.#done.catch(() => undefined)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await this.#done
+    assert.ok(this.calls > 0)
+  }
+
+  async #run(client: Client): Promise<void> {
+    do {
+      const { value } = await firstValueFrom(client.call({ action: 'Lab.witness', input: this.calls }))
+      assert.equal(value, this.calls)
+      this.calls++
+      await turn()
+    } while (!this.#stopped)
+  }
+}
+
+/** Our server, a raw client, and what it takes to judge. */
+export interface ServerArena {
+  readonly transport: Transport
+  readonly address: string
+  readonly server: RpcServer
+  readonly lab: Lab
+  readonly log: ServerLogEntry[]
+  readonly witness: { readonly calls: number }
+  /** One more raw client. */
+  raw(): Promise<RawPeer>
+  /** One more client of ours. */
+  client(options?: ConnectOptions): Client
+  /** The messages of the log. */
+  readonly logged: string
+}
+
+/** Our client, a raw server, and what it takes to judge. */
+export interface ClientArena {
+  readonly transport: Transport
+  readonly client: Client
+  readonly raw: RawServer
+  readonly log: LogEntry[]
+  readonly logged: string
+}
+
+export interface Circumstances<O> {
+  readonly on?: readonly Transport[]
+  readonly options?: O
+}
+
+type Scenario<A> = (arena: A) => Promise<void>
+
+function declare(name: string, on: readonly Transport[], run: (transport: Transport) => Promise<void>): void {
+  for (const transport of on) it(`${name}, over ${transport.name}`, { timeout: MOST_MS }, () => run(transport))
+}
+
+/** Runs a scenario against our server on each transport. */
+export function atServer(
+  name: string,
+  scenario: Scenario<ServerArena>,
+  { on = TRANSPORTS, options = {} }: Circumstances<RpcServerOptions> = {},
+): void {
+  declare(name, on, async transport => {
+    const lab = new Lab()
+    const log: ServerLogEntry[] = []
+    const server = new RpcServer({ dispatch: lab.dispatch, log: entry => log.push(entry), ...options })
+    const { address } = await server.listen(transport.listenAt())
+    const other = connect(address)
+    const witness = new Witness(other)
+    const clients: Client[] = [other]
+    const peers: RawPeer[] = []
+    const arena: ServerArena = {
+      transport,
+      address,
+      server,
+      lab,
+      log,
+      witness,
+      raw: async () => {
+        const peer = await transport.dialRaw(address)
+        peers.push(peer)
+        return peer
+      },
+      client: clientOptions => {
+        const client = connect(address, clientOptions)
+        clients.push(client)
+        return client
+      },
+      get logged() {
+        return log.map(entry => entry.message).join('\n')
+      },
+    }
+    const close = async (): Promise<void> => {
+      try {
+        await witness.stop()
+      } finally {
+        for (const peer of peers) peer.reset()
+        await Promise.all(clients.map(client => client.close({ waitMs: 0 })))
+        await server.close({ waitMs: 0 })
+      }
+      for (const client of clients) assertIdle(client)
+      assert.deepEqual(server.stats(), { connections: 0, calls: 0 })
+      assert.equal(lab.held.length, 0, 'handlers that still run')
+      await expectNoLeaks()
+    }
+    await both(() => scenario(arena), close)
+  })
+}
+
+/** Runs a scenario against our client on each transport. */
+export function atClient(
+  name: string,
+  scenario: Scenario<ClientArena>,
+  { on = TRANSPORTS, options = {} }: Circumstances<ConnectOptions> = {},
+): void {
+  declare(name, on, async transport => {
+    const raw = await transport.serveRaw()
+    const log: LogEntry[] = []
+    const client = connect(raw.address, { log: entry => log.push(entry), ...options })
+    const lab = new Lab()
+    const server = new RpcServer({ dispatch: lab.dispatch })
+    const { address } = await server.listen(transport.listenAt())
+    const other = connect(address)
+    const witness = new Witness(other)
+    const close = async (): Promise<void> => {
+      try {
+        await witness.stop()
+      } finally {
+        await Promise.all([client, other].map(each => each.close({ waitMs: 0 })))
+        await Promise.all([raw.close(), server.close({ waitMs: 0 })])
+      }
+      assertIdle(client)
+      await expectNoLeaks()
+    }
+    const arena: ClientArena = {
+      transport,
+      client,
+      raw,
+      log,
+      get logged() {
+        return log.map(entry => entry.message).join('\n')
+      },
+    }
+    await both(() => scenario(arena), close)
+  })
+}
+
+export function assertIdle({ stats }: Client): void {
+  assert.deepEqual([stats.waiting, stats.inFlight], [0, 0], 'calls that are left')
+}
+
+/** Runs both; the first error counts. */
+async function both(first: () => Promise<void>, second: () => Promise<void>): Promise<void> {
+  let failure: unknown
+  try {
+    await first()
+  } catch (error) {
+    failure = error ?? new Error('failed with nothing')
+  }
+  try {
+    await second()
+  } catch (error) {
+    failure ??= error
+  }
+  if (failure !== undefined) throw failure
+}

@@ -1,0 +1,52 @@
+/**
+ * A terminal that a spec looks at: what was written, signals that it sends, and a clock that stands still unless told.
+ */
+import { BehaviorSubject, filter, firstValueFrom, Subject } from 'rxjs'
+import type { Output, Terminal } from '../../lib/cli/terminal.ts'
+
+/** A pipe unless told otherwise. */
+export class FakeTerminal implements Terminal {
+  readonly out: FakeOutput
+  readonly err: FakeOutput
+  readonly colour: boolean
+  readonly program = 'razor'
+  readonly signals$: Subject<NodeJS.Signals> = new Subject()
+  /** What the clock shows next, and by how much it then goes on. */
+  time = 0
+  step = 0
+
+  constructor(options: { readonly isTerminal?: boolean; readonly colour?: boolean } = {}) {
+    this.out = new FakeOutput(options.isTerminal ?? false)
+    this.err = new FakeOutput(options.isTerminal ?? false)
+    this.colour = options.colour ?? false
+  }
+
+  now(): number {
+    const time = this.time
+    this.time += this.step
+    return time
+  }
+}
+
+/** What was written to stdout or stderr. */
+export class FakeOutput implements Output {
+  readonly isTerminal: boolean
+  readonly #text = new BehaviorSubject('')
+
+  constructor(isTerminal: boolean) {
+    this.isTerminal = isTerminal
+  }
+
+  get text(): string {
+    return this.#text.value
+  }
+
+  write(text: string): void {
+    this.#text.next(this.#text.value + text)
+  }
+
+  /** Resolves to what `pattern` finds, as soon as it does. */
+  async until(pattern: RegExp): Promise<RegExpExecArray> {
+    return pattern.exec(await firstValueFrom(this.#text.pipe(filter(text => pattern.test(text)))))!
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * A server and a client of it for one spec, closed when the spec ends.
+ */
+import type { TestContext } from 'node:test'
+import { firstValueFrom, type Observable } from 'rxjs'
+import {
+  type Client,
+  type ConnectOptions,
+  connect,
+  RpcError,
+  RpcServer,
+  type RpcServerOptions,
+  type ServerLogEntry,
+} from '../../lib/node/index.ts'
+
+export interface Served {
+  readonly server: RpcServer
+  readonly client: Client
+  /** What the client dials. */
+  readonly address: string
+  /** What the server logged so far. */
+  readonly logged: readonly ServerLogEntry[]
+}
+
+let names = 0
+
+/** Serves at `listenAt`, by default under a fresh name in this process, and connects a client. */
+export async function serve(
+  t: TestContext,
+  options: RpcServerOptions & { readonly listenAt?: string; readonly client?: ConnectOptions },
+): Promise<Served> {
+  const { listenAt = `memory:served-${++names}`, client: clientOptions, ...serverOptions } = options
+  const logged: ServerLogEntry[] = []
+  const server = new RpcServer({ log: entry => logged.push(entry), ...serverOptions })
+  const { address } = await server.listen(listenAt)
+  const client = connect(address, clientOptions)
+  t.after(async () => {
+    await client.close({ waitMs: 0 })
+    await server.close({ waitMs: 0 })
+  })
+  return { server, client, address, logged }
+}
+
+/** The error that a call ends with; rejects where it emits instead. */
+export function failure(call: Observable<unknown>): Promise<RpcError> {
+  return firstValueFrom(call).then(
+    value => {
+      throw new Error(`no error but ${String(value)}`)
+    },
+    (error: unknown) => {
+      if (!RpcError.is(error)) throw error
+      return error
+    },
+  )
+}
