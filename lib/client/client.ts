@@ -16,7 +16,9 @@ export class RpcClient implements Caller {
   readonly #dialer: Dialer
   readonly #facts: ClientFacts
   readonly #intercepted: ((request: CallRequest<unknown>) => Observable<unknown>) | undefined
+  /** Where calls go; and all that are not over, those included that take no further calls. */
   #stream: ClientStream | undefined
+  readonly #open = new Set<ClientStream>()
   #closed = false
 
   constructor(dialer: Dialer, facts: ClientFacts, interceptors: readonly ClientInterceptor[] = []) {
@@ -37,9 +39,16 @@ export class RpcClient implements Caller {
     return this.#dialer.address
   }
 
-  /** What the connection counts; zeros where there is none. */
+  /** What the connection counts; zeros where there is none. Calls on one that is closing count too. */
   get stats(): StreamStats {
-    return this.#stream?.stats ?? NOTHING
+    let waiting = 0
+    let inFlight = 0
+    for (const { stats } of this.#open) {
+      waiting += stats.waiting
+      inFlight += stats.inFlight
+    }
+    const { lateAnswers } = this.#stream?.stats ?? NOTHING
+    return { waiting, inFlight, lateAnswers }
   }
 
   call<T = Reply>(request: CallRequest<T>): Observable<T> {
@@ -72,7 +81,7 @@ export class RpcClient implements Caller {
    */
   async close(waitMs?: number): Promise<void> {
     this.#closed = true
-    await this.#stream?.close(waitMs)
+    await Promise.all(Array.from(this.#open, stream => stream.close(waitMs)))
   }
 
   #closedError(action?: string | number): RpcError {
@@ -82,9 +91,14 @@ export class RpcClient implements Caller {
 
   /** The connection; a new one where there is none, or the last is over. */
   #usable(): ClientStream {
-    if (this.#stream === undefined || !this.#stream.usable) {
-      this.#stream = ClientStream.connect(this.#dialer, this.#facts)
+    if (this.#stream?.usable) return this.#stream
+    const stream = ClientStream.connect(this.#dialer, this.#facts)
+    this.#stream = stream
+    this.#open.add(stream)
+    const forget = (): void => {
+      this.#open.delete(stream)
     }
-    return this.#stream
+    stream.ended$.subscribe({ complete: forget, error: forget })
+    return stream
   }
 }

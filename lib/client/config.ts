@@ -37,6 +37,8 @@ export interface ClientConfig extends FrameLimits {
   readonly maxWaitingCalls: number
   /** Bytes they may hold before further ones fail with `rpc_overflow`. Default 8 MiB. */
   readonly maxWaitingBytes: number
+  /** Answers that nobody waits for, in a second; above, the link is given up. Default 10,000. */
+  readonly maxIdleFramesPerSecond: number
   /** Above this many unsent bytes no further call is written. Default 1 MiB. */
   readonly highWaterMarkBytes: number
   /** Above this many unsent bytes the link is given up. Default 64 MiB. */
@@ -57,6 +59,7 @@ export const CLIENT_DEFAULTS: ClientConfig = {
   deadAfterMs: 55_000,
   maxWaitingCalls: 10_000,
   maxWaitingBytes: 8 * 1024 * 1024,
+  maxIdleFramesPerSecond: 10_000,
   highWaterMarkBytes: 1024 * 1024,
   maxUnsentBytes: 64 * 1024 * 1024,
   closeWaitMs: 90_000,

@@ -10,6 +10,7 @@ import {
   merge,
   type Observable,
   type Observer,
+  Subject,
   tap,
   throwError,
 } from 'rxjs'
@@ -34,7 +35,9 @@ export interface ConnectionEvents {
   readonly ending: () => void
   /** The routes have got their error. Called once. */
   readonly ended: (reason: RpcError) => void
-  /** An answer came for a seq that was used and that nobody waits for any more. */
+  /** The far end said that it closes, and why: nothing new is sent here. It may say so again. */
+  readonly leaving: (notice: RpcError) => void
+  /** A frame was dropped: an answer that nobody waits for any more, or one to no call at all. */
   readonly late: () => void
   /** Nothing was sent, or nothing came, for `pingIntervalMs`; again each tick until that changes. */
   readonly pingDue: () => void
@@ -54,6 +57,10 @@ export class ClientConnection {
   /** Bytes that had left when the link ended. */
   #leftBytes: number | undefined
   #notice: RpcError | undefined
+  /** Errors when the far end broke a rule that no single frame shows. */
+  readonly #broken = new Subject<never>()
+  /** Frames without effect since the last tick. */
+  #idleFrames = 0
   #ended = false
 
   constructor(link: Link, facts: ClientFacts, events: ConnectionEvents) {
@@ -73,11 +80,15 @@ export class ClientConnection {
       tap(() => this.#tick()),
       ignoreElements(),
     )
-    merge(concat(this.#link.chunks$, lost), ticks$)
+    merge(concat(this.#link.chunks$, lost), ticks$, this.#broken)
       .pipe(
         frames(this.#framer),
         tap(frame => this.#check(frame)),
-        catchError(error => throwError(() => this.#ending(error))),
+        catchError(error => {
+          // Before the link is let go, which drops it: it still has to say why.
+          const reason = this.#ending(error)
+          return throwError(() => reason)
+        }),
         demux(frame => frame.seq, routes),
       )
       .subscribe({ next: frame => this.#unclaimed(frame), error: reason => this.#events.ended(reason) })
@@ -137,14 +148,22 @@ export class ClientConnection {
   }
 
   #unclaimed(frame: ResponseFrame): void {
-    if (frame.seq !== 0) {
-      this.#events.late()
+    if (frame.seq !== 0 || frame.flag !== FLAG_ERROR) {
+      this.#dropped()
       return
     }
-    if (frame.flag !== FLAG_ERROR) return
     const text = new TextDecoder().decode(frame.blob)
     const message = `${this.#link.address} closes the connection: ${text}`
     this.#notice = new RpcError(isRpcCode(text) ? text : 'rpc_io_err', message)
+    this.#events.leaving(this.#notice)
+  }
+
+  #dropped(): void {
+    this.#events.late()
+    const { maxIdleFramesPerSecond: most, tickMs } = this.#facts.config
+    if (++this.#idleFrames <= most * Math.max(1, tickMs / 1000)) return
+    const message = `${this.#idleFrames} answers that nobody waits for within a second, over maxIdleFramesPerSecond ${most}`
+    this.#broken.error(new ProtocolError(4429, message))
   }
 
   /** The far end is told by the close code, the stream by the reason, which this returns. */
@@ -167,6 +186,7 @@ export class ClientConnection {
 
   #tick(): void {
     const { config } = this.#facts
+    this.#idleFrames = 0
     const { writtenBytes, unsentBytes } = this.#writer
     const { receivedBytes, frames: framesRead, heldBytes, frameBytes } = this.#framer
     this.#quietTicks = writtenBytes > this.#writtenAtTick ? 0 : this.#quietTicks + 1

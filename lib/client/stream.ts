@@ -13,6 +13,7 @@ import {
   Subject,
   type Subscriber,
   Subscription,
+  take,
   timer,
   type Unsubscribable,
 } from 'rxjs'
@@ -46,10 +47,13 @@ export class ClientStream implements Caller {
   readonly #ended = new Subject<void>()
   /** Dialling, sending, deadlines: all that runs as long as the stream does. */
   readonly #running = new Subscription()
+  #sending = new Subscription()
   #connection: ClientConnection | undefined
   #state: 'connecting' | 'open' | 'closing' | 'ended' = 'connecting'
   #pinging: Subscription | undefined
   #lateAnswers = 0
+  /** Why it is over, as the end of a message. */
+  #endReason = ''
 
   /** Dials at once. Rust: `ClientStream::connect`. */
   static connect(dialer: Dialer, facts: ClientFacts): ClientStream {
@@ -98,7 +102,7 @@ export class ClientStream implements Caller {
     const timeoutMs = callTimeout(request.timeoutMs, this.#facts.config)
     const task = new ClientTask(this.#tasks.owner, request, timeoutMs, caller as Subscriber<unknown>)
     if (this.usable) this.#tasks.enter(task)
-    else task.refuse('rpc_unreachable', `the connection to ${this.address} is closed`)
+    else task.refuse('rpc_unreachable', this.#closedMessage)
     if (task.over) return undefined
     const { signal } = request
     if (signal === undefined) return task
@@ -119,7 +123,7 @@ export class ClientStream implements Caller {
         const task = new ClientTask(this.#tasks.owner, { action: PING_ACTION }, ms, caller)
         const connection = this.#connection
         if (this.#state === 'ended' || connection === undefined) {
-          task.refuse('rpc_unreachable', `the connection to ${this.address} is closed`)
+          task.refuse('rpc_unreachable', this.#closedMessage)
           return undefined
         }
         task.encoded = EMPTY_BYTES
@@ -139,6 +143,10 @@ export class ClientStream implements Caller {
     const idle$: Observable<void> = this.#tasks.idle ? of(undefined) : this.#tasks.idle$
     await firstValueFrom(merge(idle$, this.#ended, timer(waitMs)), { defaultValue: undefined })
     this.#end('rpc_canceled', 'this end closed the connection')
+  }
+
+  get #closedMessage(): string {
+    return `the connection to ${this.address} is closed${this.#endReason}`
   }
 
   #start(dialer: Dialer): void {
@@ -162,12 +170,28 @@ export class ClientStream implements Caller {
       },
       ended: reason => this.#end('rpc_io_err', reason.message, reason),
       late: () => this.#lateAnswers++,
+      leaving: notice => this.#leave(notice),
       pingDue: () => this.#heartbeat(),
     })
     this.#connection = connection
     this.#opened.complete()
     connection.start(this.#tasks.routes)
-    this.#running.add(this.#tasks.send(connection, error => this.#fail(error)))
+    this.#sending = this.#tasks.send(connection, error => this.#fail(error))
+    this.#running.add(this.#sending)
+  }
+
+  /** The far end closes soon: what waits is not sent any more, what was sent may still be answered. */
+  #leave(notice: RpcError): void {
+    if (this.#state === 'open') this.#state = 'closing'
+    this.#sending.unsubscribe()
+    this.#tasks.endUnsent('rpc_io_err', notice.message, notice)
+    const idle$ = this.#tasks.idle ? of(undefined) : this.#tasks.idle$
+    this.#running.add(
+      idle$.pipe(take(1)).subscribe({
+        next: () => this.#end('rpc_io_err', notice.message, notice),
+        error: error => this.#fail(error),
+      }),
+    )
   }
 
   #heartbeat(): void {
@@ -184,6 +208,7 @@ export class ClientStream implements Caller {
   /** Over, for good: what is still queued never ran, what is still out may have. */
   #end(code: RpcCode, message: string, cause?: unknown): void {
     this.#state = 'ended'
+    this.#endReason ||= `: ${message}`
     this.#running.unsubscribe()
     this.#tasks.end(code, message, cause)
     this.#pinging?.unsubscribe()

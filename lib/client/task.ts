@@ -5,7 +5,7 @@ import type { Observer, Subscriber, Unsubscribable } from 'rxjs'
 import type { Codec } from '../codec/codec.ts'
 import { type Executed, type RpcCode, RpcError } from '../error.ts'
 import { Expiring } from '../flow/deadline.ts'
-import { FLAG_OK, type ResponseFrame } from '../protocol/heads.ts'
+import { FLAG_OK, PING_ACTION, type ResponseFrame } from '../protocol/heads.ts'
 import { actionName, type CallRequest, readError } from './call.ts'
 
 /** What a task needs of the stream it belongs to. */
@@ -57,6 +57,10 @@ export class ClientTask extends Expiring implements Observer<ResponseFrame>, Uns
   next(frame: ResponseFrame): void {
     const caller = this.#end()
     if (caller === undefined) return
+    if (this.request.action === PING_ACTION) {
+      caller.complete() // whatever the pong says
+      return
+    }
     const { codec, address } = this.#owner
     if (frame.flag !== FLAG_OK) {
       caller.error(readError(frame, this.request, codec, address))

@@ -111,6 +111,11 @@ export class Tasks {
     for (const task of left) task.fail(code, message, cause)
   }
 
+  /** Settles those that were not sent: they never ran. */
+  endUnsent(code: RpcCode, message: string, cause: unknown): void {
+    for (const task of [...this.#held, ...this.#waiting.queue]) task.fail(code, message, cause)
+  }
+
   /** Its slot is taken; it is written as soon as the output is short enough. */
   #send(connection: ClientConnection, task: ClientTask, sending: Subscription): void {
     if (task.over) {

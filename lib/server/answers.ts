@@ -59,6 +59,7 @@ export class Answers implements TaskOwner {
     if (errno === undefined) writeErrorBody(this.#writer, task.seq, body ?? EMPTY_BYTES)
     else writeErrno(this.#writer, task.seq, errno)
     if (logged !== undefined) this.log('error', logged.message, logged, task.action)
+    else if (error instanceof CallRefused) this.log('debug', error.message, error, task.action)
     this.#flushIfAlone(task)
   }
 

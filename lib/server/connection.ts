@@ -41,6 +41,9 @@ export class ServerConnection {
   readonly #ended = new Subject<void>()
   #highestSeq: U64 = 0
   #pings = 0
+  /** A handler is being started, and its call is not among the running ones yet. */
+  #dispatching = false
+  #afterDispatch: (() => void) | undefined
   #over = false
 
   constructor(link: Link, facts: ServerFacts, dispatch: Dispatch, total: RunningTotal) {
@@ -87,7 +90,13 @@ export class ServerConnection {
       this.#link.chunks$.pipe(frames(this.#framer, this.#gate)).subscribe({
         next: frame => this.#read(frame),
         error: failed,
-        complete: () => this.#finishAfterLast(() => this.#end(() => this.#link.close(1000, ''))),
+        complete: () => {
+          const finish = (): void => {
+            this.#writer.flush()
+            this.#link.close(1000, '')
+          }
+          this.#finishAfterLast(() => this.#end(finish))
+        },
       }),
     )
   }
@@ -151,10 +160,14 @@ export class ServerConnection {
     } else if (frame.action === PING_ACTION) {
       task.failWith(new CallRefused('rpc_method_notfound', 'action 0 with a body is no ping'))
     } else {
+      this.#dispatching = true
       task.run(this.#dispatch)
+      this.#dispatching = false
       // A call that is over already never took a place; one whose handler ended the connection gets none.
       if (!task.over && this.#over) task.cancel()
       else if (!task.over) this.#calls.add(task)
+      this.#afterDispatch?.()
+      this.#afterDispatch = undefined
     }
     this.#hold()
   }
@@ -194,6 +207,11 @@ export class ServerConnection {
   }
 
   #finishAfterLast(finish: () => void): void {
+    if (this.#dispatching) {
+      // A handler that closes its own server is answered, too.
+      this.#afterDispatch = () => this.#finishAfterLast(finish)
+      return
+    }
     this.#running.add(this.#calls.idle$.pipe(take(1)).subscribe({ next: finish, error: error => this.#break(error) }))
   }
 
@@ -207,7 +225,8 @@ export class ServerConnection {
       return
     }
     const { closeCode, seq } = error
-    if (seq !== undefined) writeErrorBody(this.#writer, seq, encoder.encode(CLOSE[closeCode]))
+    // Seq 0 would be a notice, and that comes anyway.
+    if (seq !== undefined && seq !== 0) writeErrorBody(this.#writer, seq, encoder.encode(CLOSE[closeCode]))
     this.close(closeCode)
   }
 

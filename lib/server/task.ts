@@ -100,14 +100,7 @@ export class ServerTask extends Expiring implements ServerCall {
 
   /** Runs the handler. May be over when this returns. */
   run(dispatch: Dispatch): void {
-    let answer: unknown
-    try {
-      answer = dispatch(this)
-    } catch (error) {
-      this.#settle(error, true)
-      return
-    }
-    this.#follow(answer)
+    this.#guard(() => this.#follow(dispatch(this)))
   }
 
   /** It has run for too long: answered `rpc_timeout`, and torn down. */
@@ -123,6 +116,15 @@ export class ServerTask extends Expiring implements ServerCall {
     this.#tearDown(new RpcError('rpc_canceled', 'nobody waits for the answer any more'))
   }
 
+  /** Whatever throws, an answer whose `then` does included, fails the call. */
+  #guard(act: () => void): void {
+    try {
+      act()
+    } catch (error) {
+      this.failWith(error)
+    }
+  }
+
   #follow(answer: unknown): void {
     if (isObservable(answer)) {
       this.#source = new HandlerSubscriber(this, this.#owner)
@@ -134,7 +136,7 @@ export class ServerTask extends Expiring implements ServerCall {
     } else if (isPromiseLike(answer)) {
       answer.then(
         value => {
-          if (!this.#over) this.#follow(value)
+          if (!this.#over) this.#guard(() => this.#follow(value))
         },
         error => this.failWith(error),
       )

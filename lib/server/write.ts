@@ -66,6 +66,14 @@ export function errorAnswer(
   codec: Codec,
   config: ServerConfig,
 ): ErrorAnswer {
+  try {
+    return told(error, kind, codec, config)
+  } catch (cause) {
+    return internal(new RpcError('rpc_internal_err', 'the handler failed with an error that cannot be read', { cause }))
+  }
+}
+
+function told(error: unknown, kind: ErrorsKind | undefined, codec: Codec, config: ServerConfig): ErrorAnswer {
   // One with an action came from a server that this handler called: that is this handler's secret.
   if (error instanceof UserError && error.action === undefined) {
     return userErrorAnswer(error.value, kind ?? kindOf(error.value), codec, config)

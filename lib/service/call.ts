@@ -17,8 +17,8 @@ import type { MethodData, Unary } from './contract.ts'
  * {@link UserError.value} where the handler fails it.
  */
 export class Call<T, E = string> extends Observable<T> {
-  /** Carries the type of the handler's errors; never there at run time. */
-  declare readonly '~error'?: E
+  /** Carries the type of the handler's errors; always `undefined` at run time. Not optional: no other Observable is a call. */
+  declare readonly '~error': E | undefined
 
   override pipe(): Observable<T>
   override pipe<A>(a: UnaryFunction<Call<T, E>, A>): A
@@ -43,8 +43,50 @@ export class Call<T, E = string> extends Observable<T> {
     c: UnaryFunction<B, C>,
     d: UnaryFunction<C, D>,
     f: UnaryFunction<D, F>,
-    ...rest: UnaryFunction<any, any>[]
+    g: UnaryFunction<F, G>,
   ): G
+  override pipe<A, B, C, D, F, G, H>(
+    a: UnaryFunction<Call<T, E>, A>,
+    b: UnaryFunction<A, B>,
+    c: UnaryFunction<B, C>,
+    d: UnaryFunction<C, D>,
+    f: UnaryFunction<D, F>,
+    g: UnaryFunction<F, G>,
+    h: UnaryFunction<G, H>,
+  ): H
+  override pipe<A, B, C, D, F, G, H, I>(
+    a: UnaryFunction<Call<T, E>, A>,
+    b: UnaryFunction<A, B>,
+    c: UnaryFunction<B, C>,
+    d: UnaryFunction<C, D>,
+    f: UnaryFunction<D, F>,
+    g: UnaryFunction<F, G>,
+    h: UnaryFunction<G, H>,
+    i: UnaryFunction<H, I>,
+  ): I
+  override pipe<A, B, C, D, F, G, H, I, J>(
+    a: UnaryFunction<Call<T, E>, A>,
+    b: UnaryFunction<A, B>,
+    c: UnaryFunction<B, C>,
+    d: UnaryFunction<C, D>,
+    f: UnaryFunction<D, F>,
+    g: UnaryFunction<F, G>,
+    h: UnaryFunction<G, H>,
+    i: UnaryFunction<H, I>,
+    j: UnaryFunction<I, J>,
+  ): J
+  override pipe<A, B, C, D, F, G, H, I, J>(
+    a: UnaryFunction<Call<T, E>, A>,
+    b: UnaryFunction<A, B>,
+    c: UnaryFunction<B, C>,
+    d: UnaryFunction<C, D>,
+    f: UnaryFunction<D, F>,
+    g: UnaryFunction<F, G>,
+    h: UnaryFunction<G, H>,
+    i: UnaryFunction<H, I>,
+    j: UnaryFunction<I, J>,
+    ...more: UnaryFunction<any, any>[]
+  ): Observable<unknown>
   override pipe(...operators: UnaryFunction<any, any>[]): any {
     return operators.reduce((source, operator) => operator(source), this as unknown)
   }

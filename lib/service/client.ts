@@ -43,11 +43,9 @@ export type ServiceClient<M> = {
 
 /** A proxy of `contract` whose calls go through `caller`. */
 export function serviceClient<M>(contract: Contract<M>, caller: Caller): ServiceClient<M> {
-  const methods: Record<string, unknown> = {}
-  for (const [key, method] of Object.entries(contract.methods as Record<string, MethodData>)) {
-    methods[key] = callOf(method, caller)
-  }
-  return methods as ServiceClient<M>
+  const data = contract.methods as Readonly<Record<string, MethodData>>
+  const methods = Object.entries(data).map(([key, method]) => [key, callOf(method, caller)] as const)
+  return Object.fromEntries<unknown>(methods) as ServiceClient<M>
 }
 
 function callOf(

@@ -4,6 +4,7 @@
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { ErrorsKind } from '../protocol/errors-kind.ts'
+import { MAX_ACTION_NUMBER } from '../protocol/heads.ts'
 
 /** An errno: an integer from 0 to 1,048,575. */
 export type Errno = number
@@ -139,19 +140,26 @@ function checking(schema: StandardSchemaV1 | undefined): StandardSchemaV1 | unde
   return schema === UNCHECKED ? undefined : schema
 }
 
+/** Any method, without the part that `unary` infers: a `blob` here would be taken for the one that was not written. */
+export type AnyMethod = Omit<MethodData, 'blob'>
+
 /**
- * A service of methods, on the wire as `name.method` where a method has no number. Throws a `TypeError` for a name with a
- * dot or without a letter, and for two methods with one action.
+ * A service of methods, on the wire as `name.method` where a method has no number. Throws a `TypeError` for a name that is empty or has a
+ * dot, for a number that is no action, and for two methods with one action.
  */
-export function service<const M extends Readonly<Record<string, MethodData>>>(name: string, methods: M): Contract<M> {
+export function service<const M extends Readonly<Record<string, AnyMethod>>>(name: string, methods: M): Contract<M> {
   if (name === '' || name.includes('.')) throw new TypeError(`a service's name has no dot and is not empty: '${name}'`)
-  const named: Record<string, MethodData> = {}
   const actions = new Set<number | string>()
-  for (const [key, method] of Object.entries(methods)) {
-    const action = typeof method.action === 'number' ? method.action : `${name}.${key}`
+  const named = Object.entries(methods).map(([key, method]) => {
+    const action = typeof method.action === 'number' ? checkedNumber(method.action, `${name}.${key}`) : `${name}.${key}`
     if (actions.has(action)) throw new TypeError(`two methods of ${name} have the action ${action}`)
     actions.add(action)
-    named[key] = { ...method, action }
-  }
-  return { name, methods: named as M }
+    return [key, { ...method, action }] as const
+  })
+  return { name, methods: Object.fromEntries<AnyMethod>(named) as M }
+}
+
+function checkedNumber(action: number, method: string): number {
+  if (Number.isInteger(action) && action >= 1 && action <= MAX_ACTION_NUMBER) return action
+  throw new TypeError(`the action of ${method} must be an integer from 1 to ${MAX_ACTION_NUMBER}, not ${action}`)
 }

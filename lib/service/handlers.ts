@@ -2,7 +2,7 @@
  * Handlers of a contract, and the dispatch that finds them. Rust: what the `service` macro generates.
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { isObservable, map, mergeMap, type Observable, of, take } from 'rxjs'
+import { defaultIfEmpty, isObservable, map, mergeMap, type Observable, of, take } from 'rxjs'
 import type { UserError } from '../error.ts'
 import { CallRefused, type Dispatch, isPromiseLike, ReplyWithBlob, type ServerCall } from '../server/dispatch.ts'
 import type { WithBlob } from './client.ts'
@@ -49,8 +49,10 @@ export function implement<M extends Readonly<Record<string, MethodData>>>(
   handlers: Handlers<M>,
 ): Implementation {
   const given = handlers as Readonly<Record<string, unknown>>
+  const inherited = Object.prototype as unknown as Readonly<Record<string, unknown>>
   for (const key of Object.keys(contract.methods)) {
-    if (typeof given[key] !== 'function') throw new TypeError(`${contract.name} has no handler for ${key}`)
+    if (typeof given[key] !== 'function' || given[key] === inherited[key])
+      throw new TypeError(`${contract.name} has no handler for ${key}`)
   }
   return { contract, handlers: given }
 }
@@ -94,7 +96,8 @@ function dispatchMethod(method: MethodData, handlers: Readonly<Record<string, un
 
   const finish = (answer: unknown): unknown => {
     if (!givesBlob) return outputSchema === undefined ? answer : checked(outputSchema, answer, 'rpc_encode', method)
-    const { value, blob } = answer as WithBlob<unknown>
+    const { value, blob } = (answer ?? {}) as Partial<WithBlob<unknown>>
+    if (!ArrayBuffer.isView(blob)) throw new CallRefused('rpc_encode', `the answer of ${method.action} has no blob`)
     if (outputSchema === undefined) return new ReplyWithBlob(value, blob)
     const output = checked(outputSchema, value, 'rpc_encode', method)
     return then(output, checkedValue => new ReplyWithBlob(checkedValue, blob))
@@ -138,14 +141,15 @@ function pathOf(issue: StandardSchemaV1.Issue): string {
   return keys.length === 0 ? '' : `${keys.join('.')}: `
 }
 
-/** Applies `next` to a value, to what a Promise settles to, or to what an Observable emits first. */
+/** Applies `next` to a value, to what a Promise settles to, or to what an Observable emits first (nothing: `undefined`). */
 function then(answer: unknown, next: (value: unknown) => unknown): unknown {
   if (isObservable(answer)) {
     return answer.pipe(
       take(1),
+      defaultIfEmpty<unknown, undefined>(undefined),
       map(next),
       mergeMap(value => (isPromiseLike(value) ? value : of(value))),
     )
   }
-  return isPromiseLike(answer) ? answer.then(next) : next(answer)
+  return isPromiseLike(answer) ? answer.then(value => then(value, next)) : next(answer)
 }
