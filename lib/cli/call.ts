@@ -1,0 +1,125 @@
+/**
+ * `razor call URL ACTION [JSON]`: one answer as one line of JSON.
+ */
+import { createReadStream } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { type Command, Option } from 'commander'
+import { concatMap, defer, lastValueFrom, type Observable, repeat } from 'rxjs'
+import type { CallRequest, Reply } from '../client/call.ts'
+import { CLIENT_DEFAULTS } from '../client/config.ts'
+import type { ErrorsKind } from '../protocol/errors-kind.ts'
+import { refusing, withClient } from './dial.ts'
+import { UsageError } from './failure.ts'
+import { formatJson, parseJson } from './json-text.ts'
+import { MOST_MS, wholeNumber } from './options.ts'
+import { progress, type Terminal } from './terminal.ts'
+
+interface CallCommandOptions {
+  readonly timeout?: number
+  readonly errors: ErrorsKind
+  readonly blobFile?: string
+  readonly out?: string
+  readonly repeat: number
+}
+
+const HELP = `
+Integers are exact at any size, bytes are {"$bytes":"base64"}, and no JSON, like an answer without a value, is null.
+  razor call tcp://127.0.0.1:19749 CalculatorService.add '[1, 2]'
+  razor call tcp://127.0.0.1:19749 1 '{"path": "a.txt", "flags": 0}'`
+
+/** Adds the command to `program`. */
+export function addCall(program: Command, terminal: Terminal): void {
+  program
+    .command('call')
+    .description('Make a call and print its answer as JSON.')
+    .argument('<url>', 'tcp://host:port, unix:///path, ws://host:port/path or wss://')
+    .argument('<action>', 'Service.method, or a number')
+    .argument('[json]', 'the argument')
+    .option('--timeout <ms>', 'fail after this many milliseconds (default: 20000)', wholeNumber(0, MOST_MS))
+    .addOption(
+      new Option('--errors <kind>', "how to read the handler's errors")
+        .choices(['text', 'errno', 'coded'])
+        .default('text'),
+    )
+    .option('--blob-file <file>', 'send the bytes of a file behind the argument')
+    .option('--out <file>', 'write the bytes behind the answer to a file')
+    .option('--repeat <n>', 'make this many calls, one after the other', wholeNumber(1, 1_000_000_000), 1)
+    .addHelpText('after', HELP)
+    .action((url: string, action: string, json: string | undefined, options: CallCommandOptions) =>
+      callAndPrint(terminal, url, action, json, options),
+    )
+}
+
+async function callAndPrint(
+  terminal: Terminal,
+  url: string,
+  action: string,
+  json: string | undefined,
+  options: CallCommandOptions,
+): Promise<void> {
+  const request: CallRequest = {
+    action: /^\d+$/.test(action) ? Number(action) : action,
+    input: json === undefined ? undefined : argument(json),
+    blob: options.blobFile === undefined ? undefined : await blobOf(options.blobFile),
+    timeoutMs: options.timeout,
+    errors: options.errors,
+  }
+  const times = options.repeat
+  const began = terminal.now()
+  let answered = 0
+  // On a terminal the answers themselves show how far it is.
+  const shown = times > 1 && !terminal.out.isTerminal
+  const show = (): void => {
+    if (shown) progress(terminal, `${answered} of ${times} calls in ${seconds(terminal.now() - began)}`)
+  }
+  const answers$: Observable<void> = withClient(terminal, url, client => {
+    const call$ = refusing(() => client.call(request))
+    return defer(() => call$).pipe(
+      repeat(times),
+      concatMap(async reply => {
+        await print(terminal, reply, options.out, answered === 0)
+        answered++
+        show()
+      }),
+    )
+  })
+  try {
+    await lastValueFrom(answers$)
+  } finally {
+    if (shown && terminal.err.isTerminal) terminal.err.write('\n')
+  }
+}
+
+function argument(json: string): unknown {
+  try {
+    return parseJson(json)
+  } catch (error) {
+    throw new UsageError(`the argument is no JSON: ${(error as Error).message}`)
+  }
+}
+
+/** The bytes of a file, no more of it being read than may be sent. */
+async function blobOf(file: string): Promise<Uint8Array> {
+  const { maxBlobBytes } = CLIENT_DEFAULTS
+  const chunks: Buffer[] = []
+  try {
+    for await (const chunk of createReadStream(file, { end: maxBlobBytes })) chunks.push(chunk as Buffer)
+  } catch (error) {
+    throw new UsageError(`cannot read --blob-file ${file}: ${(error as Error).message}`)
+  }
+  const blob = Buffer.concat(chunks)
+  if (blob.length > maxBlobBytes) throw new UsageError(`${file} is over maxBlobBytes ${maxBlobBytes}`)
+  return blob
+}
+
+async function print(terminal: Terminal, reply: Reply, out: string | undefined, first: boolean): Promise<void> {
+  if (out !== undefined) await writeFile(out, reply.blob)
+  else if (reply.blob.length > 0 && first) {
+    terminal.err.write(`razor: the answer has a blob of ${reply.blob.length} bytes, which --out FILE would keep\n`)
+  }
+  terminal.out.write(`${formatJson(reply.value)}\n`)
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`
+}

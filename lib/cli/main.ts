@@ -1,0 +1,8 @@
+#!/usr/bin/env node
+/**
+ * The `razor` command.
+ */
+import { run } from './run.ts'
+import { processTerminal } from './terminal.ts'
+
+process.exitCode = await run(process.argv.slice(2), processTerminal())

@@ -1,0 +1,36 @@
+/**
+ * The command line: which commands there are, and their exit codes. Each command is a file of its own.
+ */
+import { Command, CommanderError } from 'commander'
+import { addCall } from './call.ts'
+import { reportFailure, USAGE } from './failure.ts'
+import { addPing } from './ping.ts'
+import { addServe } from './serve.ts'
+import type { Terminal } from './terminal.ts'
+
+const EXIT_CODES = `
+Exit codes: 0 done, 1 a call failed or the server could not listen, 2 the command makes no sense as given.`
+
+/** Runs a command line, without the program's own name, and resolves to its exit code. Never rejects. */
+export async function run(words: readonly string[], terminal: Terminal): Promise<number> {
+  const program = new Command('razor')
+    .description('Serves and calls razor services.')
+    .addHelpText('after', EXIT_CODES)
+    .exitOverride()
+    .configureOutput({
+      writeOut: text => terminal.out.write(text),
+      writeErr: text => terminal.err.write(text),
+      outputError: (text, write) => write(text.replace(/^error:/, 'razor:')),
+    })
+  addServe(program, terminal)
+  addCall(program, terminal)
+  addPing(program, terminal)
+  try {
+    await program.parseAsync(words, { from: 'user' })
+    return 0
+  } catch (error) {
+    // Commander has printed its own.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE
+    return reportFailure(terminal, error)
+  }
+}

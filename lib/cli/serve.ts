@@ -1,0 +1,108 @@
+/**
+ * `razor serve`: a server to try a client against, and for a user's own services.
+ */
+import type { Command } from 'commander'
+import { firstValueFrom, from, map, merge } from 'rxjs'
+import { RpcServer } from '../node/rpc-server.ts'
+import type { ServerLogEntry } from '../server/config.ts'
+import type { Implementation } from '../service/handlers.ts'
+import { refusing } from './dial.ts'
+import { UsageError } from './failure.ts'
+import { loadServices } from './load-services.ts'
+import { calculator } from './services/calculator.ts'
+import { files } from './services/files.ts'
+import { coloured, plainLine, type Terminal } from './terminal.ts'
+
+interface ServeCommandOptions {
+  readonly listen: readonly string[]
+  readonly files?: string
+  readonly module: readonly string[]
+}
+
+/** Loopback only, on the number that every razor frame starts with, and the next one. */
+const DEFAULT_ADDRESSES = ['tcp://127.0.0.1:19749', 'ws://127.0.0.1:19750']
+
+/** Adds the command to `program`. */
+export function addServe(program: Command, terminal: Terminal): void {
+  program
+    .command('serve')
+    .description('Serve CalculatorService, and what the options add, until SIGINT or SIGTERM.')
+    .option('--listen <url...>', 'where: tcp://host:port, unix:///path, ws://host:port/path', DEFAULT_ADDRESSES)
+    .option('--files <dir>', 'serve the file actions 1 open, 2 read, 3 write over a folder')
+    .option('--module <file...>', 'serve what a module exports: what implement() made, single or in arrays', [])
+    .action((options: ServeCommandOptions) => serve(terminal, options))
+}
+
+async function serve(terminal: Terminal, options: ServeCommandOptions): Promise<void> {
+  const services: Implementation[] = [calculator]
+  if (options.files !== undefined) services.push(folder(options.files))
+  for (const module of options.module) services.push(...(await loadServices(module)))
+  const addresses: string[] = []
+  // What keeps it from listening is this command's own failure.
+  const serving = (): boolean => addresses.length === options.listen.length
+  const server = refusing(() => new RpcServer({ services, log: entry => serving() && log(terminal, entry) }))
+  try {
+    for (const address of options.listen) addresses.push(await listen(server, address))
+    announce(terminal, services, addresses)
+    await stopped(terminal, server)
+  } finally {
+    await server.close({ waitMs: 0 })
+  }
+}
+
+async function listen(server: RpcServer, address: string): Promise<string> {
+  try {
+    return (await server.listen(address)).address
+  } catch (error) {
+    if (error instanceof TypeError) throw new UsageError(error.message)
+    const message = (error as Error).message
+    if (!message.includes('EADDRINUSE')) throw error
+    throw new Error(`${message}; another server runs there: stop it, or choose other addresses with --listen URL`)
+  }
+}
+
+function folder(path: string): Implementation {
+  try {
+    return files(path)
+  } catch (error) {
+    throw new UsageError(`cannot serve --files ${path}: ${(error as Error).message}`)
+  }
+}
+
+/** Where it listens, what it serves, and lines that can be typed as they are. */
+function announce(terminal: Terminal, services: readonly Implementation[], addresses: readonly string[]): void {
+  const { out, program } = terminal
+  const [address = ''] = addresses
+  for (const each of addresses) out.write(`listening at ${coloured(terminal, out, 'cyan', each)}\n`)
+  for (const { contract } of services) {
+    const methods = Object.values(contract.methods).map(({ action }) => action)
+    out.write(`serving ${contract.name}: ${methods.join(', ')}\n`)
+  }
+  out.write('\nTry, in another terminal here:\n')
+  const lines = [
+    `call ${address} CalculatorService.add '[1, 2]'`,
+    `call ${addresses.at(-1)} CalculatorService.div '[1, 0]'`,
+  ]
+  for (const line of [...lines, `ping ${address}`]) {
+    out.write(`  ${coloured(terminal, out, 'bold', `${program} ${line}`)}\n`)
+  }
+  out.write('\nCtrl-C stops it.\n')
+}
+
+/** Waits for the first signal, then until running calls are answered; a second signal stops that. */
+async function stopped(terminal: Terminal, server: RpcServer): Promise<void> {
+  const { signals$, err } = terminal
+  await firstValueFrom(signals$)
+  const { calls } = server.stats()
+  const waiting = calls === 0 ? '' : `, waiting for ${calls} running calls; once more stops them`
+  err.write(`\nstopping${waiting}\n`)
+  const again = signals$.pipe(map(() => false))
+  const drained = from(server.close()).pipe(map(() => true))
+  if (!(await firstValueFrom(merge(drained, again)))) await server.close({ waitMs: 0 })
+}
+
+function log(terminal: Terminal, { level, message, address }: ServerLogEntry): void {
+  if (level !== 'warn' && level !== 'error') return
+  const where = address === undefined ? '' : ` (${address})`
+  terminal.err.write(`${coloured(terminal, terminal.err, 'gray', level)} ${plainLine(message)}${where}\n`)
+}

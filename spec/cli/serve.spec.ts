@@ -1,0 +1,138 @@
+/** `razor serve`: listens, says what to try, and stops in order. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { firstValueFrom } from 'rxjs'
+import { run } from '../../lib/cli/run.ts'
+import { connect, RpcError, RpcServer } from '../../lib/node/index.ts'
+import { FakeTerminal } from '../support/fake-terminal.ts'
+import { expectNoLeaks } from '../support/leaks.ts'
+import { begun$, release$ } from './fixture-services.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'razor-serve-'))
+const MODULE = fileURLToPath(new URL('./fixture-services.ts', import.meta.url))
+
+after(async () => {
+  rmSync(folder, { recursive: true })
+  await expectNoLeaks()
+})
+
+/** A running server, and the first address it listens at. */
+async function serve(...words: string[]) {
+  const terminal = new FakeTerminal()
+  const code = run(['serve', '--listen', 'tcp://127.0.0.1:0', 'ws://127.0.0.1:0', ...words], terminal)
+  const [, address = ''] = await Promise.race([
+    terminal.out.until(/listening at (\S+).*Ctrl-C/s),
+    code.then(() => assert.fail(terminal.err.text)),
+  ])
+  return { terminal, code, address }
+}
+
+describe('razor serve', () => {
+  it('prints where it listens, and commands that work as they stand', async () => {
+    const { terminal, code } = await serve()
+    const commands = [...terminal.out.text.matchAll(/^ {2}razor (.*)$/gm)].map(([, line]) => line!)
+    assert.equal(commands.length, 3)
+    const printed: string[] = []
+    for (const line of commands) {
+      const words = [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, bare]) => quoted ?? bare!)
+      const shown = new FakeTerminal()
+      await run(words, shown)
+      printed.push(shown.out.text + shown.err.text)
+    }
+    assert.equal(printed[0], '3\n')
+    assert.match(printed[1]!, /divide by zero/)
+    assert.match(printed[2]!, /medianMs/)
+    terminal.signals$.next('SIGTERM')
+    assert.equal(await code, 0)
+  })
+
+  it('answers running calls before it stops', async () => {
+    const { terminal, code, address } = await serve('--module', MODULE)
+    const client = connect(address)
+    const begun = firstValueFrom(begun$)
+    const answer = firstValueFrom(client.call({ action: 'Gate.wait' }))
+    await begun
+    terminal.signals$.next('SIGINT')
+    await terminal.err.until(/waiting for 1 running call/)
+    release$.next('done')
+    assert.equal((await answer).value, 'done')
+    assert.equal(await code, 0)
+    await client.close()
+  })
+
+  it('drops running calls at a second signal', async () => {
+    const { terminal, code, address } = await serve('--module', MODULE)
+    const client = connect(address)
+    const begun = firstValueFrom(begun$)
+    const answer = firstValueFrom(client.call({ action: 'Gate.wait' }))
+    await begun
+    terminal.signals$.next('SIGINT')
+    await terminal.err.until(/waiting for 1 running call/)
+    terminal.signals$.next('SIGINT')
+    await assert.rejects(answer, error => RpcError.is(error, 'rpc_io_err'))
+    assert.equal(await code, 0)
+    assert.equal(release$.observed, false)
+    await client.close()
+  })
+
+  it('serves what a module exports, each once', async () => {
+    const { terminal, code } = await serve('--module', MODULE)
+    const served = [...terminal.out.text.matchAll(/^serving (\w+):/gm)].map(([, name]) => name)
+    assert.deepEqual(served.sort(), ['CalculatorService', 'Echo', 'Gate'])
+    terminal.signals$.next('SIGINT')
+    await code
+  })
+
+  it('serves a folder only where it is told to', async () => {
+    writeFileSync(join(folder, 'a.txt'), 'hello')
+    const withFiles = await serve('--files', folder)
+    const open = (address: string) => run(['call', address, '1', '{"path": "a.txt", "flags": 0}'], new FakeTerminal())
+    assert.equal(await open(withFiles.address), 0)
+    const without = await serve()
+    const shown = new FakeTerminal()
+    assert.equal(await run(['call', without.address, '1', '{}'], shown), 1)
+    assert.match(shown.err.text, /^razor: rpc_method_notfound/)
+    for (const { terminal, code } of [withFiles, without]) {
+      terminal.signals$.next('SIGINT')
+      await code
+    }
+  })
+
+  it('says on one line that a port is taken, and frees what it had', async () => {
+    const other = new RpcServer({})
+    const { address } = await other.listen('tcp://127.0.0.1:0')
+    const terminal = new FakeTerminal()
+    assert.equal(await run(['serve', '--listen', 'tcp://127.0.0.1:0', address], terminal), 1)
+    assert.match(terminal.err.text, /^razor: cannot listen at tcp:.*EADDRINUSE.*--listen URL\n$/)
+    await other.close()
+  })
+
+  it('exits with 2 where it cannot serve what it was told to', async () => {
+    const empty = join(folder, 'empty.mjs')
+    const broken = join(folder, 'broken.mjs')
+    const clash = join(folder, 'clash.mjs')
+    writeFileSync(empty, 'export const a = 1\n')
+    writeFileSync(broken, 'throw new Error("broken\\nin two lines")\n')
+    const calculator = new URL('../../lib/cli/services/calculator.ts', import.meta.url).href
+    writeFileSync(clash, `export { calculator } from ${JSON.stringify(calculator)}\n`)
+    const commands: readonly [readonly string[], RegExp][] = [
+      [['--listen', 'foo:'], /^razor: cannot listen at foo:: known are .*\n$/],
+      [['--files', join(folder, 'nope')], /^razor: cannot serve --files .*ENOENT.*\n$/],
+      [['--files', join(folder, 'a.txt')], /^razor: cannot serve --files .*no folder\n$/],
+      [['--module', join(folder, 'nope.mjs')], /^razor: cannot load --module .*\n$/],
+      [['--module', broken], /^razor: cannot load --module .*broken in two lines\n$/],
+      [['--module', empty], /^razor: --module .* exports nothing that implement\(\) made\n$/],
+      [['--module', clash], /^razor: two methods have the action CalculatorService\.inc\n$/],
+    ]
+    for (const [words, message] of commands) {
+      const terminal = new FakeTerminal()
+      assert.equal(await run(['serve', '--listen', 'tcp://127.0.0.1:0', ...words], terminal), 2, words.join(' '))
+      assert.match(terminal.err.text, message)
+      assert.equal(terminal.out.text, '')
+    }
+  })
+})
