@@ -2,11 +2,12 @@
  * One connection of a server: one reader, one writer, and the calls in between. Rust: the connection tasks of
  * `server/server.rs`.
  */
-import { type Observable, Subject, Subscription, take } from 'rxjs'
+import { type Observable, Subject, Subscription, take, tap } from 'rxjs'
 import { RpcError } from '../error.ts'
 import { frames } from '../flow/frames.ts'
 import { Gate } from '../flow/gate.ts'
-import { Liveness } from '../flow/liveness.ts'
+import { figuresOf, Liveness } from '../flow/liveness.ts'
+import { PerSecond } from '../flow/per-second.ts'
 import type { U64 } from '../protocol/bytes.ts'
 import { CLOSE, type CloseCode, ProtocolError } from '../protocol/close.ts'
 import { type Framer, requestFramer } from '../protocol/frames.ts'
@@ -40,10 +41,11 @@ export class ServerConnection {
   readonly #running = new Subscription()
   readonly #ended = new Subject<void>()
   #highestSeq: U64 = 0
-  #pings = 0
+  readonly #pings: PerSecond
   /** A handler is being started, and its call is not among the running ones yet. */
   #dispatching = false
   #afterDispatch: (() => void) | undefined
+  #draining = false
   #over = false
 
   constructor(link: Link, facts: ServerFacts, dispatch: Dispatch, total: RunningTotal) {
@@ -57,6 +59,7 @@ export class ServerConnection {
     this.#answers = new Answers(facts, link, this.#writer, this.#calls)
     this.#framer = requestFramer(config)
     this.#liveness = new Liveness({ ...config, silenceMs: config.idleTimeoutMs })
+    this.#pings = new PerSecond(config.maxPingsPerSecond, config.tickMs)
   }
 
   get address(): string {
@@ -96,6 +99,10 @@ export class ServerConnection {
             this.#link.close(1000, '')
           }
           this.#finishAfterLast(() => this.#end(finish))
+          // Nothing is read any more: from now on only this tells of a loss.
+          if (!this.#over) {
+            this.#running.add(this.#link.drained$.subscribe({ complete: () => this.destroy(), error: failed }))
+          }
         },
       }),
     )
@@ -103,24 +110,15 @@ export class ServerConnection {
 
   /** Looks after the link; called once a tick. */
   tick(): void {
-    this.#pings = 0
-    const { receivedBytes, frames: framesRead, heldBytes, frameBytes } = this.#framer
-    const { writtenBytes, unsentBytes } = this.#writer
-    const verdict = this.#liveness.tick({
-      receivedBytes,
-      frames: framesRead,
-      heldBytes,
-      frameBytes,
-      writtenBytes,
-      unsentBytes,
-      paused: !this.#gate.open,
-    })
+    this.#pings.tick()
+    const verdict = this.#liveness.tick(figuresOf(this.#framer, this.#writer, !this.#gate.open))
     if (verdict === undefined) return
     this.#break(new ProtocolError(verdict.kind === 'undrained' ? 4490 : 4408, verdict.message))
   }
 
   /** Reads no further calls; when the running ones are answered it says `rpc_draining` and closes. */
   drain(): void {
+    this.#draining = true
     this.#gate.hold('draining')
     this.#finishAfterLast(() => this.close(4491))
   }
@@ -154,6 +152,15 @@ export class ServerConnection {
       this.#pong(frame)
       return
     }
+    if (!this.#calls.full) return this.#start(frame)
+    // Other connections took the last place since this one read on: the frame waits for the next.
+    const start = (): void => {
+      if (!this.#draining) this.#start(frame)
+    }
+    this.#holdUntil('calls', this.#calls.free$.pipe(tap(start)))
+  }
+
+  #start(frame: RequestFrame): void {
     const task = new ServerTask(this.#answers, frame)
     if (frame.action === undefined) {
       task.failWith(new CallRefused('rpc_decode', 'the action name is not UTF-8'))
@@ -173,12 +180,10 @@ export class ServerConnection {
   }
 
   #pong(frame: RequestFrame): void {
-    this.#pings++
-    const { maxPingsPerSecond, tickMs } = this.#facts.config
-    if (this.#pings > maxPingsPerSecond * Math.max(1, tickMs / 1000)) {
-      this.#break(
-        new ProtocolError(4429, `${this.#pings} pings came within a second, maxPingsPerSecond is ${maxPingsPerSecond}`),
-      )
+    if (this.#pings.add()) {
+      const { maxPingsPerSecond } = this.#facts.config
+      const message = `${this.#pings.count} pings came within a second, maxPingsPerSecond is ${maxPingsPerSecond}`
+      this.#break(new ProtocolError(4429, message))
       return
     }
     this.#answers.write(frame.seq, undefined)
