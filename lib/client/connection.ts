@@ -17,7 +17,8 @@ import {
 import { isRpcCode, RpcError } from '../error.ts'
 import { demux } from '../flow/demux.ts'
 import { frames } from '../flow/frames.ts'
-import { Liveness } from '../flow/liveness.ts'
+import { figuresOf, Liveness } from '../flow/liveness.ts'
+import { PerSecond } from '../flow/per-second.ts'
 import type { U64 } from '../protocol/bytes.ts'
 import { CLOSE, ProtocolError } from '../protocol/close.ts'
 import { type Framer, responseFramer } from '../protocol/frames.ts'
@@ -59,8 +60,8 @@ export class ClientConnection {
   #notice: RpcError | undefined
   /** Errors when the far end broke a rule that no single frame shows. */
   readonly #broken = new Subject<never>()
-  /** Frames without effect since the last tick. */
-  #idleFrames = 0
+  /** Frames without effect. */
+  readonly #idleFrames: PerSecond
   #ended = false
 
   constructor(link: Link, facts: ClientFacts, events: ConnectionEvents) {
@@ -71,6 +72,7 @@ export class ClientConnection {
     this.#writer = new LinkWriter(link)
     this.#framer = responseFramer(config)
     this.#liveness = new Liveness({ ...config, drainTimeoutMs: config.writeTimeoutMs, silenceMs: config.deadAfterMs })
+    this.#idleFrames = new PerSecond(config.maxIdleFramesPerSecond, config.tickMs)
   }
 
   /** Starts reading: frames go to the `routes` under their seq. The link may end from within. */
@@ -160,9 +162,9 @@ export class ClientConnection {
 
   #dropped(): void {
     this.#events.late()
-    const { maxIdleFramesPerSecond: most, tickMs } = this.#facts.config
-    if (++this.#idleFrames <= most * Math.max(1, tickMs / 1000)) return
-    const message = `${this.#idleFrames} answers that nobody waits for within a second, over maxIdleFramesPerSecond ${most}`
+    if (!this.#idleFrames.add()) return
+    const most = this.#facts.config.maxIdleFramesPerSecond
+    const message = `${this.#idleFrames.count} answers that nobody waits for within a second, over maxIdleFramesPerSecond ${most}`
     this.#broken.error(new ProtocolError(4429, message))
   }
 
@@ -186,20 +188,11 @@ export class ClientConnection {
 
   #tick(): void {
     const { config } = this.#facts
-    this.#idleFrames = 0
-    const { writtenBytes, unsentBytes } = this.#writer
-    const { receivedBytes, frames: framesRead, heldBytes, frameBytes } = this.#framer
+    this.#idleFrames.tick()
+    const { writtenBytes } = this.#writer
     this.#quietTicks = writtenBytes > this.#writtenAtTick ? 0 : this.#quietTicks + 1
     this.#writtenAtTick = writtenBytes
-    const verdict = this.#liveness.tick({
-      receivedBytes,
-      frames: framesRead,
-      heldBytes,
-      frameBytes,
-      writtenBytes,
-      unsentBytes,
-      paused: false,
-    })
+    const verdict = this.#liveness.tick(figuresOf(this.#framer, this.#writer, false))
     if (verdict !== undefined) {
       throw new ProtocolError(verdict.kind === 'undrained' ? 4490 : 4408, `${this.#link.address}: ${verdict.message}`)
     }

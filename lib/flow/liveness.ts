@@ -19,6 +19,17 @@ export interface LinkFigures {
   readonly paused: boolean
 }
 
+/** The figures of a link from its reader and its writer. */
+export function figuresOf(
+  reader: Pick<LinkFigures, 'receivedBytes' | 'frames' | 'heldBytes' | 'frameBytes'>,
+  writer: Pick<LinkFigures, 'writtenBytes' | 'unsentBytes'>,
+  paused: boolean,
+): LinkFigures {
+  const { receivedBytes, frames, heldBytes, frameBytes } = reader
+  const { writtenBytes, unsentBytes } = writer
+  return { receivedBytes, frames, heldBytes, frameBytes, writtenBytes, unsentBytes, paused }
+}
+
 /** Times in milliseconds, sizes in bytes; each time rounds up to whole ticks. */
 export interface LivenessLimits {
   readonly tickMs: number

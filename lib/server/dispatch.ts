@@ -1,7 +1,7 @@
 /**
  * From a call to whoever answers it: a closure, a table, or the two with interceptors around. Rust: `server/dispatch.rs`.
  */
-import { defer, from, isObservable, type Observable, of } from 'rxjs'
+import { defer, from, isObservable, mergeMap, type Observable, of } from 'rxjs'
 import { type RpcCode, RpcError, type UserError } from '../error.ts'
 import type { U64 } from '../protocol/bytes.ts'
 import type { ErrorsKind } from '../protocol/errors-kind.ts'
@@ -83,16 +83,17 @@ export function dispatchTable(handlers: ReadonlyMap<number | string, Dispatch>):
 /** `dispatch` with interceptors around it, the first one outermost. */
 export function intercepted(dispatch: Dispatch, interceptors: readonly ServerInterceptor[]): Dispatch {
   if (interceptors.length === 0) return dispatch
-  const run = (call: ServerCall): Observable<unknown> =>
-    defer(() => {
-      const answer = dispatch(call)
-      if (isObservable(answer)) return answer
-      return isPromiseLike(answer) ? from(answer) : of(answer)
-    })
+  const run = (call: ServerCall): Observable<unknown> => defer(() => emitted(dispatch(call)))
   return interceptors.reduceRight<(call: ServerCall) => Observable<unknown>>(
     (next, interceptor) => call => interceptor(call, next),
     run,
   )
+}
+
+/** What a handler answered, as an Observable: of a value, of what a Promise settles to, or of what its Observable emits. */
+function emitted(answer: unknown): Observable<unknown> {
+  if (isObservable(answer)) return answer
+  return isPromiseLike(answer) ? from(answer).pipe(mergeMap(emitted)) : of(answer)
 }
 
 /** Is `value` a Promise, or as good as one? */

@@ -141,11 +141,17 @@ export class Lab {
 /** Calls and calls, until it is stopped; every answer must be right. */
 class Witness {
   calls = 0
+  /** Its first call was answered. */
+  readonly first: Promise<void>
   readonly #done: Promise<void>
   #stopped = false
 
   constructor(client: Client) {
-    this.#done = this.#run(client)
+    let answered: () => void
+    this.first = new Promise(resolve => {
+      answered = resolve
+    })
+    this.#done = this.#run(client, () => answered())
     // Its failure is reported by `stop`.
     this.#done.catch(() => undefined)
   }
@@ -153,14 +159,15 @@ class Witness {
   async stop(): Promise<void> {
     this.#stopped = true
     await this.#done
-    assert.ok(this.calls > 0)
+    assert.notEqual(this.calls, 0)
   }
 
-  async #run(client: Client): Promise<void> {
+  async #run(client: Client, answered: () => void): Promise<void> {
     do {
       const { value } = await firstValueFrom(client.call({ action: 'Lab.witness', input: this.calls }))
       assert.equal(value, this.calls)
       this.calls++
+      answered()
       await turn()
     } while (!this.#stopped)
   }
@@ -214,7 +221,14 @@ export function atServer(
     const server = new RpcServer({ dispatch: lab.dispatch, log: entry => log.push(entry), ...options })
     const { address } = await server.listen(transport.listenAt())
     const other = connect(address)
+    let accepted = 0
+    let connections = 0
+    const counting = server.connections$.subscribe(count => {
+      if (count > connections) accepted++
+      connections = count
+    })
     const witness = new Witness(other)
+    await witness.first
     const clients: Client[] = [other]
     const peers: RawPeer[] = []
     const arena: ServerArena = {
@@ -225,8 +239,10 @@ export function atServer(
       log,
       witness,
       raw: async () => {
+        const before = accepted
         const peer = await transport.dialRaw(address)
         peers.push(peer)
+        while (accepted === before) await turn()
         return peer
       },
       client: clientOptions => {
@@ -245,6 +261,7 @@ export function atServer(
         for (const peer of peers) peer.reset()
         await Promise.all(clients.map(client => client.close({ waitMs: 0 })))
         await server.close({ waitMs: 0 })
+        counting.unsubscribe()
       }
       for (const client of clients) assertIdle(client)
       assert.deepEqual(server.stats(), { connections: 0, calls: 0 })

@@ -31,6 +31,8 @@ export class RawPeer {
   readonly chunks: Buffer[] = []
   bytes = 0
   end: PeerEnd | undefined
+  /** Runs when bytes came. */
+  onBytes: () => void = () => undefined
   readonly #means: Means
   readonly #changed = new Subject<void>()
 
@@ -116,6 +118,7 @@ export class RawPeer {
   took(chunk: Uint8Array): void {
     this.chunks.push(Buffer.from(chunk))
     this.bytes += chunk.length
+    this.onBytes()
     this.#changed.next()
   }
 

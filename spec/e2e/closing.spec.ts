@@ -1,0 +1,125 @@
+/**
+ * Ends that are meant: a client that closes, a server that drains.
+ */
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { connect, RpcServer } from '../../lib/node/index.ts'
+import { assertIdle, atServer, follow, Lab, turn } from '../support/arena.ts'
+import { expectNoLeaks } from '../support/leaks.ts'
+import { request } from '../support/raw-frames.ts'
+import { TRANSPORTS } from '../support/transports.ts'
+
+describe('a client that closes', () => {
+  atServer(
+    'waits for its answers, takes no further calls, and is gone for the server',
+    async ({ lab, server, client }) => {
+      const caller = client()
+      const call = follow(caller.call({ action: 'Lab.hold' }))
+      await lab.holds(1)
+      let closed = false
+      const closing = caller.close().then(() => {
+        closed = true
+      })
+      await follow(caller.call({ action: 'Lab.echo' })).failsWith('rpc_unreachable', /the client of .* is closed/, 'no')
+      await follow(caller.ping()).failsWith('rpc_unreachable', /is closed/, 'no')
+      for (let i = 0; i < 5; i++) await turn()
+      assert.equal(closed, false)
+      lab.held[0]!.next('in time')
+      assert.equal((await call.answers()).value, 'in time')
+      await closing
+      while (server.stats().connections > 1) await turn()
+    },
+  )
+
+  atServer('gives up after waitMs what is not answered', async ({ lab, client }) => {
+    const caller = client()
+    const call = follow(caller.call({ action: 'Lab.hold' }))
+    await lab.holds(1)
+    await caller.close({ waitMs: 5 })
+    await call.failsWith('rpc_canceled', /this end closed the connection/, 'maybe')
+    lab.held[0]?.next(null)
+    assertIdle(caller)
+  })
+
+  atServer('may close before it was ever used, and twice', async ({ client }) => {
+    const caller = client()
+    await caller.close()
+    await Promise.all([caller.close(), caller.close()])
+  })
+
+  atServer('sends what waits for a slot before it goes', async ({ lab, client }) => {
+    const caller = client({ thresholds: 1 })
+    const calls = [1, 2, 3].map(input => follow(caller.call({ action: 'Lab.echo', input })))
+    await caller.close()
+    for (const call of calls) await call.answers()
+    assert.deepEqual(lab.inputs, [1, 2, 3])
+  })
+})
+
+describe('a server that closes', () => {
+  for (const transport of TRANSPORTS) {
+    it(`answers the calls that run, says rpc_draining, and accepts nobody, over ${transport.name}`, async () => {
+      const lab = new Lab()
+      const server = new RpcServer({ dispatch: lab.dispatch })
+      const { address } = await server.listen(transport.listenAt())
+      const peer = await transport.dialRaw(address)
+      const idle = await transport.dialRaw(address)
+      peer.send(request({ seq: 1, action: 'Lab.hold' }), request({ seq: 2, action: 'Lab.hold' }))
+      await lab.holds(2)
+      const closing = server.close()
+      const text = (each: { blob: Buffer }): string => each.blob.toString()
+      const idleEnd = await idle.ended()
+      assert.deepEqual(idle.answers.map(text), ['rpc_draining'])
+      if (transport.name === 'ws') assert.deepEqual([idleEnd.code, idleEnd.reason], [4491, 'rpc_draining'])
+      peer.send(request({ seq: 3, action: 'Lab.echo' }))
+      await turn()
+      lab.held[1]!.next(2)
+      lab.held[0]!.next(1)
+      await peer.ended()
+      await closing
+      assert.deepEqual(
+        peer.answers.map(each => Number(each.seq)),
+        [2, 1, 0],
+      )
+      assert.deepEqual(text(peer.answers[2]!), 'rpc_draining')
+      assert.deepEqual(lab.inputs, [])
+      await assert.rejects(server.listen(transport.listenAt()), /the server is closed/)
+      await assert.rejects(transport.dialRaw(address))
+      assert.deepEqual(server.stats(), { connections: 0, calls: 0 })
+      await expectNoLeaks()
+    })
+
+    it(`stops after waitMs what still runs, over ${transport.name}`, async () => {
+      const lab = new Lab()
+      const server = new RpcServer({ dispatch: lab.dispatch })
+      const { address } = await server.listen(transport.listenAt())
+      const client = connect(address)
+      const call = follow(client.call({ action: 'Lab.hold' }))
+      await lab.holds(1)
+      await server.close({ waitMs: 5 })
+      await call.failsWith('rpc_io_err', /rpc_draining/, 'maybe')
+      assert.deepEqual([lab.tornDown, lab.aborted], [1, 1])
+      assert.deepEqual(server.stats(), { connections: 0, calls: 0 })
+      await client.close()
+      await expectNoLeaks()
+    })
+
+    it(`answers the very call that closes it, over ${transport.name}`, async () => {
+      for (const answer of ['bye', Promise.resolve('bye')]) {
+        const server = new RpcServer({
+          dispatch: () => {
+            void server.close()
+            return answer
+          },
+        })
+        const { address } = await server.listen(transport.listenAt())
+        const client = connect(address)
+        assert.equal((await follow(client.call({ action: 'Host.shutdown' })).answers()).value, 'bye')
+        await client.close()
+        await server.close()
+        assert.deepEqual(server.stats(), { connections: 0, calls: 0 })
+      }
+      await expectNoLeaks()
+    })
+  }
+})

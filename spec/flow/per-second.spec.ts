@@ -1,0 +1,25 @@
+/** Rates by the tick. */
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { PerSecond } from '../../lib/flow/per-second.ts'
+
+describe('a rate per second', () => {
+  for (const [tickMs, ticks, most] of [
+    [1000, 1, 3],
+    [100, 10, 3],
+    [50, 20, 3],
+    [2000, 1, 6],
+  ] as const) {
+    it(`lets ${most} pass in ${ticks} ticks of ${tickMs} ms, and then begins anew`, () => {
+      const rate = new PerSecond(3, tickMs)
+      for (let round = 0; round < 3; round++) {
+        for (let i = 0; i < most; i++) assert.equal(rate.add(), false)
+        assert.deepEqual([rate.add(), rate.count], [true, most + 1])
+        for (let i = 1; i < ticks; i++) rate.tick()
+        assert.equal(rate.count, most + 1)
+        rate.tick()
+        assert.equal(rate.count, 0)
+      }
+    })
+  }
+})
