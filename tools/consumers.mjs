@@ -17,10 +17,10 @@ const { dependencies, peerDependencies, exports } = JSON.parse(readFileSync('pac
 const folder = mkdtempSync(join(tmpdir(), 'razor-consumer-'))
 let failed = false
 
-/** Runs Node with `args`; what it says is shown only where it fails. Gives its output. */
-function node(title, args, cwd = '.') {
+/** Runs a command; what it says is shown only where it fails. Gives its output. */
+function run(title, command, args, cwd = '.') {
   return new Promise(done => {
-    const child = spawn(process.execPath, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(command, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'], shell: command === 'npm' })
     let output = ''
     let complaints = ''
     child.stdout.setEncoding('utf8').on('data', text => {
@@ -28,6 +28,9 @@ function node(title, args, cwd = '.') {
     })
     child.stderr.setEncoding('utf8').on('data', text => {
       complaints += text
+    })
+    child.on('error', error => {
+      complaints += error.message
     })
     child.on('close', code => {
       console.log(`${code === 0 ? 'ok    ' : 'FAILED'} ${title}`)
@@ -40,10 +43,14 @@ function node(title, args, cwd = '.') {
   })
 }
 
-/** npm as the one who runs this runs it, else the one beside Node. */
-async function npm(title, args) {
-  const cli = process.env.npm_execpath ?? join(dirname(process.execPath), '../lib/node_modules/npm/bin/npm-cli.js')
-  return node(title, [cli, ...args])
+function node(title, args, cwd) {
+  return run(title, process.execPath, args, cwd)
+}
+
+/** The npm that runs this; where none does, the one that a shell finds. */
+function npm(title, args) {
+  const cli = process.env.npm_execpath
+  return cli === undefined ? run(title, 'npm', args) : node(title, [cli, ...args])
 }
 
 function install(name) {

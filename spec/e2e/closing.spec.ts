@@ -104,6 +104,31 @@ describe('a server that closes', () => {
       await expectNoLeaks()
     })
 
+    it(`runs no call that was read and waited for a place, over ${transport.name}`, async () => {
+      const lab = new Lab()
+      const server = new RpcServer({ dispatch: lab.dispatch, maxCalls: 2 })
+      const { address } = await server.listen(transport.listenAt())
+      const [one, other] = [await transport.dialRaw(address), await transport.dialRaw(address)]
+      one.send(request({ seq: 1, action: 'Lab.hold' }))
+      await lab.holds(1)
+      other.send(request({ seq: 1, action: 'Lab.hold' }))
+      await lab.holds(2)
+      one.send(request({ seq: 2, action: 'Lab.echo' }))
+      for (let i = 0; i < 10; i++) await turn()
+      const closing = server.close()
+      lab.held[1]!.next('the other one')
+      await other.ended()
+      lab.held[0]!.next('the first one')
+      await one.ended()
+      await closing
+      assert.deepEqual(lab.ran, ['Lab.hold', 'Lab.hold'])
+      assert.deepEqual(
+        one.answers.map(each => Number(each.seq)),
+        [1, 0],
+      )
+      await expectNoLeaks()
+    })
+
     it(`answers the very call that closes it, over ${transport.name}`, async () => {
       for (const answer of ['bye', Promise.resolve('bye')]) {
         const server = new RpcServer({

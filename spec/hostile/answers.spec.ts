@@ -371,6 +371,25 @@ describe('a client, by the row of the hostile table', () => {
     await peer.ended()
   })
 
+  atClient(
+    'fails what still waits for a slot at a notice, executed no, and never sends it there',
+    async arena => {
+      const [sent, waiting] = [1, 2].map(i => follow(arena.client.call({ action: `Lab.call${i}` }))) as [
+        Outcome,
+        Outcome,
+      ]
+      const peer = await arena.raw.peer(0)
+      await peer.wasAsked(1)
+      peer.send(notice('rpc_draining'))
+      await waiting.failsWith('rpc_io_err', /Lab.call2: .* closes the connection: rpc_draining/, 'no')
+      peer.send(response({ seq: 1, msg: NIL }))
+      await sent.answers()
+      await peer.ended()
+      assert.equal(peer.asked.length, 1)
+    },
+    { options: { thresholds: 1 } },
+  )
+
   atClient('drops and counts a frame with seq 0 that is no notice', async arena => {
     const { calls, peer } = await twoCalls(arena)
     peer.send(response({ seq: 0, msg: NIL }), response({ seq: 0, flag: 1, msgBytes: 3 }))

@@ -141,6 +141,16 @@ describe('a handler', () => {
     /no then for you/,
   )
 
+  fails(
+    'settles to something that cannot be looked at',
+    async () => ({
+      get lift() {
+        throw new Error('no look at me')
+      },
+    }),
+    /no look at me/,
+  )
+
   handler('that emits nothing answers unit', () => EMPTY, { value: undefined })
   handler('that emits twice answers once, with the first', () => of('first', 'second'), { value: 'first' })
   handler(

@@ -90,12 +90,13 @@ describe('a linked pair', () => {
     expectNoLeaks()
   })
 
-  it('names what leaks', () => {
-    const { client, expectNoLeaks } = thermometer()
+  it('names what leaks', async () => {
+    const { client, server, expectNoLeaks } = thermometer()
     const given = client.use(Thermometer).stuck(undefined, { timeoutMs: 10 }).subscribe({ error: assert.fail })
     assert.throws(expectNoLeaks, /^Error: 0 calls wait and 1 hold a slot in the client, 1 run on the server$/)
     given.unsubscribe()
-    return client.close({ waitMs: 0 })
+    await client.close({ waitMs: 0 })
+    await server.close({ waitMs: 0 })
   })
 
   it('answers in real time too, also after the link was closed for want of calls', async () => {
