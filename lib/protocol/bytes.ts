@@ -25,6 +25,7 @@ export function readU32(bytes: Uint8Array, at: number): number {
 export function readU64(bytes: Uint8Array, at: number): U64 {
   const low = readU32(bytes, at)
   const high = readU32(bytes, at + 4)
+  if (high === 0) return low
   return high < 0x20_0000 ? high * TWO_32 + low : (BigInt(high) << 32n) | BigInt(low)
 }
 

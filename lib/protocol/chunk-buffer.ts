@@ -65,11 +65,16 @@ export class ChunkBuffer {
     return { bytes: this.#head, at: this.#at }
   }
 
-  /** Drops the next `bytes` bytes, which were peeked at. */
+  /** Drops the next `bytes` bytes. Needs that many held. */
   skip(bytes: number): void {
     this.#length -= bytes
-    this.#at += bytes
-    if (this.#at === this.#head.length) this.#advance()
+    let left = bytes
+    while (left > 0) {
+      const step = Math.min(left, this.#head.length - this.#at)
+      this.#at += step
+      left -= step
+      if (this.#at === this.#head.length) this.#advance()
+    }
   }
 
   /** Takes the next `bytes` bytes out; a view where they lie within one chunk. Needs that many held. */

@@ -14,17 +14,21 @@ import {
   type ResponseFrame,
   RPC_REQ_HEADER_LEN,
   RPC_RESP_HEADER_LEN,
+  RPC_VERSION_1,
+  RPC_VERSION_2,
   readRequestHead,
   readResponseHead,
 } from './heads.ts'
+import { readDownHead, readUpHead } from './heads-v2.ts'
 
 interface Body {
   action?: number | string | undefined
+  skipped: boolean
   msg: Uint8Array
   blob: Uint8Array
 }
 
-type ReadHead<F> = (bytes: Uint8Array, at: number, lengths: BodyLengths, limits: FrameLimits) => F
+type ReadHead<F> = (bytes: Uint8Array, at: number, lengths: BodyLengths, limits: FrameLimits, agreed: number) => F
 
 /** Takes chunks and gives whole frames. After it threw it is not used again: the border of the frames is lost. */
 export class Framer<F extends Body> {
@@ -32,10 +36,16 @@ export class Framer<F extends Body> {
   readonly #headBytes: number
   readonly #readHead: ReadHead<F>
   readonly #limits: FrameLimits
+  /** The version that the two ends agreed on. */
+  agreed: number = RPC_VERSION_1
+  /** Asked once the head of a frame was read: is there room for its body? Where not, it is dropped as it comes. Default: always. */
+  room: ((frame: F, bodyBytes: number) => boolean) | undefined
   readonly #lengths: BodyLengths = { action: 0, msg: 0, blob: 0 }
   /** The frame whose head was read and whose body is not complete. */
   #frame: F | undefined
   #bodyBytes = 0
+  /** Bytes of a body without room that are still to come. */
+  #skipping = 0
   #receivedBytes = 0
   #frames = 0
 
@@ -83,10 +93,15 @@ export class Framer<F extends Body> {
         return undefined
       }
       const { bytes, at } = buffer.peek(this.#headBytes)
-      this.#frame = this.#readHead(bytes, at, lengths, this.#limits)
+      this.#frame = this.#readHead(bytes, at, lengths, this.#limits, this.agreed)
       buffer.skip(this.#headBytes)
       this.#bodyBytes = lengths.action + lengths.msg + lengths.blob
+      if (this.room !== undefined && this.#bodyBytes > 0 && !this.room(this.#frame, this.#bodyBytes)) {
+        this.#frame.skipped = true
+        this.#skipping = this.#bodyBytes
+      }
     }
+    if (this.#frame.skipped) return this.#skip(this.#frame)
     if (buffer.length < this.#bodyBytes) {
       buffer.compact()
       return undefined
@@ -104,18 +119,39 @@ export class Framer<F extends Body> {
     return frame
   }
 
+  /** Drops what came of a body without room; gives the frame when all of it came. */
+  #skip(frame: F): F | undefined {
+    const bytes = Math.min(this.#skipping, this.#buffer.length)
+    this.#buffer.skip(bytes)
+    this.#skipping -= bytes
+    if (this.#skipping > 0) return undefined
+    this.#frame = undefined
+    this.#frames++
+    return frame
+  }
+
   #checkStart(): void {
     const { bytes, at } = this.#buffer.peek(2)
     checkMagic(bytes, at)
   }
 }
 
+const readUp: ReadHead<RequestFrame> = (bytes, at, lengths, limits, agreed) =>
+  agreed === RPC_VERSION_2 && bytes[at + 2] === RPC_VERSION_2
+    ? readUpHead(bytes, at, lengths, limits)
+    : readRequestHead(bytes, at, lengths, limits)
+
+const readDown: ReadHead<ResponseFrame> = (bytes, at, lengths, limits, agreed) =>
+  agreed === RPC_VERSION_2 && bytes[at + 2] === RPC_VERSION_2
+    ? readDownHead(bytes, at, lengths, limits)
+    : readResponseHead(bytes, at, lengths, limits)
+
 /** What a server reads. */
 export function requestFramer(limits: FrameLimits = FRAME_LIMITS): Framer<RequestFrame> {
-  return new Framer(RPC_REQ_HEADER_LEN, readRequestHead, limits)
+  return new Framer(RPC_REQ_HEADER_LEN, readUp, limits)
 }
 
 /** What a client reads. */
 export function responseFramer(limits: FrameLimits = FRAME_LIMITS): Framer<ResponseFrame> {
-  return new Framer(RPC_RESP_HEADER_LEN, readResponseHead, limits)
+  return new Framer(RPC_RESP_HEADER_LEN, readDown, limits)
 }

@@ -8,6 +8,8 @@ import { ProtocolError } from './close.ts'
 export const RPC_MAGIC = 19749
 /** The version this end speaks. Rust: `RPC_VERSION_1`. */
 export const RPC_VERSION_1 = 1
+/** The version that adds streams, credit and cancel; spoken only where both ends agreed on it. */
+export const RPC_VERSION_2 = 2
 /** Bytes of a request head. Rust: `RPC_REQ_HEADER_LEN`. */
 export const RPC_REQ_HEADER_LEN = 32
 /** Bytes of a response head. Rust: `RPC_RESP_HEADER_LEN`. */
@@ -16,8 +18,8 @@ export const RPC_RESP_HEADER_LEN = 20
 export const PING_ACTION = 0
 /** Largest numeric action. */
 export const MAX_ACTION_NUMBER = 0x7fff_ffff
-/** Set in the action field where the low 31 bits are the length of an action string. Rust: `RPC_STR_ACTION_FLAG`. */
-const STRING_ACTION = 0x8000_0000
+/** Set in the action field of a request where the low 31 bits are the length of an action string. Rust: `RPC_STR_ACTION_FLAG`. */
+export const STRING_ACTION = 0x8000_0000
 
 /** Response flags. Rust: `RESP_FLAG_*`. */
 export const FLAG_OK = 0
@@ -37,7 +39,18 @@ export interface RequestFrame {
   /** A number, a name, or `undefined` where the name was not UTF-8. */
   action: number | string | undefined
   readonly seq: U64
+  /** What the client calls itself; in version 2 only the offer says it, and this is 0. */
   readonly clientId: U64
+  /** Version 2: the credit a REQUEST or CREDIT gives, else 0. */
+  readonly window: number
+  /** Version 2, REQUEST: items of the client follow. */
+  readonly open: boolean
+  /** Version 2, REQUEST: how long the caller still waits, in milliseconds; 0: for ever. */
+  readonly msLeft: number
+  /** Version 2, CREDIT: units consumed since the start of the call. */
+  readonly consumed: U64
+  /** Its body was not kept: there was no room for it. */
+  skipped: boolean
   msg: Uint8Array
   blob: Uint8Array
 }
@@ -49,6 +62,8 @@ export interface ResponseFrame {
   readonly seq: U64
   /** The number of an errno response, else 0. */
   readonly errno: number
+  /** Its body was not kept: there was no room for it. */
+  skipped: boolean
   msg: Uint8Array
   blob: Uint8Array
 }
@@ -95,9 +110,7 @@ export function readRequestHead(
   const ver = bytes[at + 2]!
   const action = readU32(bytes, at + 4)
   const seq = readU64(bytes, at + 8)
-  if (ver !== RPC_VERSION_1) {
-    throw new ProtocolError(4406, `request ${seq} has version ${ver}, this end speaks ${RPC_VERSION_1}`, { seq })
-  }
+  if (ver !== RPC_VERSION_1) throw wrongVersion('request', ver, seq)
   const named = action >= STRING_ACTION
   lengths.action = named ? action - STRING_ACTION : 0
   lengths.msg = readU32(bytes, at + 24)
@@ -112,26 +125,30 @@ export function readRequestHead(
     action: named ? '' : action,
     seq,
     clientId: readU64(bytes, at + 16),
+    window: 0,
+    open: false,
+    msLeft: 0,
+    consumed: 0,
+    skipped: false,
     msg: EMPTY_BYTES,
     blob: EMPTY_BYTES,
   }
 }
 
-/** Reads and checks a response head; fills `lengths`. */
+/** Reads and checks a response head of version `expected`, with a flag that both versions have; fills `lengths`. */
 export function readResponseHead(
   bytes: Uint8Array,
   at: number,
   lengths: BodyLengths,
   limits: FrameLimits,
+  expected: number = RPC_VERSION_1,
 ): ResponseFrame {
   checkMagic(bytes, at)
   const ver = bytes[at + 2]!
   const flag = bytes[at + 3]!
   const msg = readU32(bytes, at + 4)
   const seq = readU64(bytes, at + 8)
-  if (ver !== RPC_VERSION_1) {
-    throw new ProtocolError(4406, `response ${seq} has version ${ver}, this end speaks ${RPC_VERSION_1}`)
-  }
+  if (ver !== expected) throw wrongVersion('response', ver, seq)
   lengths.action = 0
   lengths.msg = flag === FLAG_ERRNO ? 0 : msg
   lengths.blob = readU32(bytes, at + 16)
@@ -147,7 +164,7 @@ export function readResponseHead(
   } else {
     throw new ProtocolError(4400, `response ${seq} has the unknown flag ${flag}`)
   }
-  return { ver, flag, seq, errno: flag === FLAG_ERRNO ? msg : 0, msg: EMPTY_BYTES, blob: EMPTY_BYTES }
+  return { ver, flag, seq, errno: flag === FLAG_ERRNO ? msg : 0, skipped: false, msg: EMPTY_BYTES, blob: EMPTY_BYTES }
 }
 
 /** Writes a request head. `actionBytes` is the length of the action string that follows, or -1 where `action` counts. */
@@ -171,7 +188,7 @@ export function writeRequestHead(
   writeU32(bytes, at + 28, blobBytes)
 }
 
-/** Writes a response head. `msgField` is the errno where `flag` is {@link FLAG_ERRNO}, else the length of the message. */
+/** Writes a response head. Version 2 has the same. `msgField` is the errno where `flag` is {@link FLAG_ERRNO}, else the length of the message. */
 export function writeResponseHead(
   bytes: Uint8Array,
   at: number,
@@ -179,23 +196,35 @@ export function writeResponseHead(
   seq: U64,
   msgField: number,
   blobBytes: number,
+  ver: number = RPC_VERSION_1,
 ): void {
   writeU16(bytes, at, RPC_MAGIC)
-  bytes[at + 2] = RPC_VERSION_1
+  bytes[at + 2] = ver
   bytes[at + 3] = flag
   writeU32(bytes, at + 4, msgField)
   writeU64(bytes, at + 8, seq)
   writeU32(bytes, at + 16, blobBytes)
 }
 
-function checkLength(part: string, bytes: number, option: string, limit: number, seq: U64, frame: string): void {
+export function checkLength(part: string, bytes: number, option: string, limit: number, seq: U64, frame: string): void {
   if (bytes > limit) {
     throw new ProtocolError(4413, `${part} of ${frame} ${seq} is ${bytes} bytes, over ${option} ${limit}`)
   }
 }
 
-function checkBlobSign(blob: number, seq: U64, frame: string): void {
+export function checkBlobSign(blob: number, seq: U64, frame: string): void {
   if (blob > 0x7fff_ffff) throw new ProtocolError(4400, `${frame} ${seq} has a blob length of ${blob | 0}, below 0`)
+}
+
+/** Version 2 is known, and too early where it was not agreed on; any other is not. */
+function wrongVersion(frame: string, ver: number, seq: U64): ProtocolError {
+  return ver === RPC_VERSION_2
+    ? new ProtocolError(4400, `${frame} ${seq} has version 2, which was not agreed on`)
+    : new ProtocolError(
+        4406,
+        `${frame} ${seq} has version ${ver}, this end speaks 1 and 2`,
+        frame === 'request' ? { seq } : {},
+      )
 }
 
 function hex(value: number): string {

@@ -24,8 +24,12 @@ type AnyFrame = RequestFrame | ResponseFrame
 /** What came out of a framer, in a form that compares: frames, and the error that ended them. */
 type Outcome = (Record<string, unknown> | string)[]
 
+/** What version 2 adds to a frame; in one of version 1 it says nothing. */
+const SILENT: Readonly<Record<string, unknown>> = { window: 0, open: false, msLeft: 0, consumed: 0, skipped: false }
+
 function plain(frame: AnyFrame): Record<string, unknown> {
-  return { ...frame, msg: toHex(frame.msg), blob: toHex(frame.blob) }
+  const fields = Object.entries(frame).filter(([key, value]) => SILENT[key] !== value)
+  return { ...Object.fromEntries(fields), msg: toHex(frame.msg), blob: toHex(frame.blob) }
 }
 
 /** All that `framer` makes of the chunks, and the counters it ends with. */
@@ -368,7 +372,7 @@ describe('heads that cannot be', () => {
     }
   }
 
-  for (const ver of ['00', '02', 'ff']) {
+  for (const ver of ['00', '03', 'ff']) {
     const number = Number.parseInt(ver, 16)
 
     it(`A2: of version ${number} are refused with 4406, and name the seq to answer`, () => {
@@ -376,14 +380,14 @@ describe('heads that cannot be', () => {
       assert.equal(error.closeCode, 4406)
       assert.equal(error.code, 'rpc_invalid_ver')
       assert.equal(error.seq, 2n ** 64n - 1n)
-      assert.equal(error.message, `request 18446744073709551615 has version ${number}, this end speaks 1`)
+      assert.equal(error.message, `request 18446744073709551615 has version ${number}, this end speaks 1 and 2`)
     })
 
     it(`A2: of version ${number} are refused by a client too, which answers none`, () => {
       const error = refusal(responseFramer(), response([2, ver]))
       assert.equal(error.closeCode, 4406)
       assert.equal(error.seq, undefined)
-      assert.equal(error.message, `response 5 has version ${number}, this end speaks 1`)
+      assert.equal(error.message, `response 5 has version ${number}, this end speaks 1 and 2`)
     })
   }
 
