@@ -8,6 +8,7 @@ export class PerSecond {
   readonly #ticks: number
   #tick = 0
   #count = 0
+  #allowed = 0
 
   /** At most `most` a second are allowed; `tick` will be called every `tickMs`. */
   constructor(most: number, tickMs: number) {
@@ -25,8 +26,17 @@ export class PerSecond {
     return ++this.#count > this.#most
   }
 
+  /** So many more may come, in this second or the next. */
+  allow(count: number): void {
+    this.#allowed += count
+    this.#count -= count
+  }
+
   tick(): void {
     this.#tick = (this.#tick + 1) % this.#ticks
-    if (this.#tick === 0) this.#count = 0
+    if (this.#tick !== 0) return
+    // What was allowed in this second, and did not come yet.
+    this.#count = Math.max(Math.min(this.#count, 0), -this.#allowed)
+    this.#allowed = 0
   }
 }

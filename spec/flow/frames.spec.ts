@@ -11,6 +11,7 @@ import { marbles } from '../support/marbles.ts'
 
 interface Pair {
   readonly name: string
+  skipped: boolean
   msg: Uint8Array
   blob: Uint8Array
 }
@@ -28,7 +29,7 @@ class PairFramer {
     if (this.#bytes.length < 2) return undefined
     const [left, right] = this.#bytes.splice(0, 2)
     if (left !== right) throw 'error'
-    return { name: String.fromCharCode(left!), msg: new Uint8Array(), blob: new Uint8Array() }
+    return { name: String.fromCharCode(left!), skipped: false, msg: new Uint8Array(), blob: new Uint8Array() }
   }
 }
 

@@ -23,3 +23,20 @@ describe('a rate per second', () => {
     })
   }
 })
+
+describe('what is allowed besides', () => {
+  it('is not counted, in its second and the next, and is forgotten then', () => {
+    const rate = new PerSecond(2, 1000)
+    rate.allow(3)
+    for (let i = 0; i < 2; i++) assert.equal(rate.add(), false)
+    rate.tick()
+    for (let i = 0; i < 3; i++) assert.equal(rate.add(), false)
+    assert.equal(rate.add(), true)
+    rate.tick()
+    rate.allow(5)
+    rate.tick()
+    rate.tick()
+    for (let i = 0; i < 2; i++) assert.equal(rate.add(), false)
+    assert.equal(rate.add(), true)
+  })
+})
