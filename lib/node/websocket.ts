@@ -130,8 +130,9 @@ class NodeWebSocketLink extends WebSocketLink {
     this.fail(4429, 'rpc_busy', message)
   }
 
-  readonly #onSent = (): void => {
-    if (!this.#owing || this.#ws.readyState === WebSocket.CLOSED || this.#ws.bufferedAmount > 0) return
+  /** An error says that the bytes are lost, not that they left. */
+  readonly #onSent = (error?: Error | null): void => {
+    if (error || !this.#owing || this.#ws.readyState === WebSocket.CLOSED || this.#ws.bufferedAmount > 0) return
     this.#owing = false
     this.drained.next()
     this.#afterLast?.()

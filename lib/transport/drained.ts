@@ -14,7 +14,7 @@ export function whenBelow(writer: LinkWriter, link: Link, bytes: number): Observ
     if (writer.unsentBytes > bytes) writer.flush()
     if (writer.unsentBytes <= bytes) return of(undefined)
     // A link that is not behind never drains. Then this is within one of its sends, and it gets the rest before the turn ends.
-    const moved$ = link.unsentBytes > 0 ? link.drained$ : scheduled([undefined], asapScheduler)
+    const moved$ = link.unsentBytes > 0 ? link.drained$ : scheduled([undefined], link.turn ?? asapScheduler)
     // Whoever waited before may have written a lot again: look once more.
     return moved$.pipe(
       take(1),

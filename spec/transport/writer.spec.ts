@@ -62,11 +62,11 @@ function write(writer: LinkWriter, parts: Parts): Uint8Array {
   return concat([head, message, blob])
 }
 
-/** A writer whose turns end when the spec says so. */
-function setUp(): { link: RecordingLink; writer: LinkWriter; endTurn: () => void } {
+/** A writer whose turns end when the spec says so, with a batch that few specs fill. */
+function setUp(batchBytes = 64 * KIB): { link: RecordingLink; writer: LinkWriter; endTurn: () => void } {
   const link = new RecordingLink()
   const scheduler = new VirtualTimeScheduler()
-  return { link, writer: new LinkWriter(link, { scheduler }), endTurn: () => scheduler.flush() }
+  return { link, writer: new LinkWriter(link, { scheduler, batchBytes }), endTurn: () => scheduler.flush() }
 }
 
 describe('LinkWriter', () => {
@@ -124,11 +124,13 @@ describe('LinkWriter', () => {
     assert.equal(link.sends.length, 1)
   })
 
-  it('flushes in the midst of a turn as soon as 64 KiB wait', () => {
-    const { link, writer, endTurn } = setUp()
+  it('flushes in the midst of a turn as soon as a batch waits, of 4 KiB unless told', () => {
+    const link = new RecordingLink()
+    const scheduler = new VirtualTimeScheduler()
+    const writer = new LinkWriter(link, { scheduler })
     const frames: Uint8Array[] = []
     let waiting = 0
-    while (waiting + HEAD.length + 1000 < 64 * KIB) {
+    while (waiting + HEAD.length + 1000 < 4 * KIB) {
       frames.push(write(writer, { message: filled(1000, frames.length) }))
       waiting += HEAD.length + 1000
       assert.equal(link.sends.length, 0)
@@ -136,7 +138,7 @@ describe('LinkWriter', () => {
     frames.push(write(writer, { message: filled(1000, 99) }))
     assert.deepEqual(link.wire, concat(frames))
     const sends = link.sends.length
-    endTurn()
+    scheduler.flush()
     assert.equal(link.sends.length, sends)
   })
 
@@ -358,8 +360,9 @@ describe('what happens within a send', () => {
       const { link, writer, endTurn } = setUp()
       const frames = [1, 2].map(i => write(writer, { message: filled(20, i), blob: filled(5000, i) }))
       const answers: Uint8Array[] = []
+      let left = 3
       link.onSend = () => {
-        if (answers.length === 3) return
+        if (left-- <= 0) return
         answers.push(write(writer, { message: filled(bytes, 7), blob: filled(bytes, 8) }))
         writer.flush()
       }
@@ -368,6 +371,22 @@ describe('what happens within a send', () => {
       assert.ok(Buffer.compare(link.wire, concat([...frames, ...answers])) === 0, `answers of ${bytes}`)
       assert.equal(writer.unsentBytes, 0)
     }
+  })
+
+  it('has left when the flush returns, so that the link may be closed then', () => {
+    const { link, writer } = setUp()
+    const frame = write(writer, { message: filled(20, 1), blob: filled(5000, 1) })
+    let wire = NONE
+    link.onSend = () => {
+      link.onSend = () => undefined
+      const last = write(writer, { message: filled(20, 2), blob: filled(5000, 2) })
+      writer.flush()
+      wire = link.wire
+      assert.deepEqual(wire, concat([frame, last]))
+      assert.equal(writer.unsentBytes, 0)
+    }
+    writer.flush()
+    assert.deepEqual(link.wire, wire)
   })
 
   it('leaves at the end of the turn where it is not flushed', () => {
@@ -451,6 +470,25 @@ describe('a writer that was destroyed', () => {
 })
 
 describe('slabs', () => {
+  it('are small where the last turn was, so that an item for each of a hundred links does not take 64 KiB for each', () => {
+    const all = Array.from({ length: 100 }, () => setUp())
+    let held = 0
+    for (const [i, { writer }] of all.entries()) {
+      write(writer, { message: filled(20, i) })
+      held += writer.slab.length
+    }
+    for (const { endTurn } of all) endTurn()
+    assert.ok(held <= 100 * 4 * KIB, `${held} bytes are held for 100 small frames`)
+  })
+
+  it('grow within a turn: what stands in a small one moves on, and leaves in one piece with what follows', () => {
+    const { link, writer, endTurn } = setUp()
+    const frames = Array.from({ length: 200 }, (_, i) => write(writer, { message: filled(100, i) }))
+    endTurn()
+    assert.equal(link.sends.length, 1)
+    assert.deepEqual(Buffer.from(link.wire), Buffer.from(concat(frames)))
+  })
+
   const length = fc.oneof(
     { weight: 4, arbitrary: fc.nat(60) },
     { weight: 3, arbitrary: fc.integer({ min: 500, max: 4200 }) },
