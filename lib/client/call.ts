@@ -3,9 +3,10 @@
  */
 import type { Observable, Subscriber, Unsubscribable } from 'rxjs'
 import type { Codec } from '../codec/codec.ts'
-import { type Executed, isV1Code, type RpcCode, RpcError, type RpcErrorInfo, UserError } from '../error.ts'
+import { type Executed, isRpcCode, isV1Code, type RpcCode, RpcError, type RpcErrorInfo, UserError } from '../error.ts'
+import type { Overflow } from '../flow/overflow.ts'
 import type { ErrorsKind } from '../protocol/errors-kind.ts'
-import { FLAG_ERRNO, type ResponseFrame } from '../protocol/heads.ts'
+import { FLAG_ERRNO, type ResponseFrame, RPC_VERSION_1 } from '../protocol/heads.ts'
 
 /** A successful answer. */
 export interface Reply {
@@ -13,6 +14,12 @@ export interface Reply {
   readonly value: unknown
   /** Empty where the answer has none. */
   readonly blob: Uint8Array
+}
+
+/** How a consumer that takes its time reports the items it is done with. */
+export interface Pace {
+  /** One item is consumed: the oldest that was not. Set when the call is sent; does nothing after its end. */
+  done: () => void
 }
 
 /** One call to be sent; `T` is what its caller gets. */
@@ -25,10 +32,22 @@ export interface CallRequest<T = Reply> {
   readonly blob?: Uint8Array | undefined
   /** In milliseconds from the subscription on, dialling and waiting included. Default `taskTimeoutMs`. */
   readonly timeoutMs?: number | undefined
+  /** When the call is of no use any more, as milliseconds since 1970: the deadline of a call that this one serves. */
+  readonly deadline?: number | undefined
   /** Aborting it fails the call with `rpc_canceled`. */
   readonly signal?: AbortSignal | undefined
   /** How to read the handler's errors. Default `text`. */
   readonly errors?: ErrorsKind | undefined
+  /** Text to text, for the handler; at most 4 KiB and 64 keys. Fails with `rpc_unsupported` on a connection of version 1. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  /** Items come down: the credit to start with, in units. Default: none come, this is a unary call or an upload. */
+  readonly window?: number | undefined
+  /** Items go up, from this source: an Observable or an (async) iterable. Default: none go. */
+  readonly items?: unknown
+  /** What becomes of items that the source pushes without credit. Default `buffer`. */
+  readonly overflow?: Overflow | undefined
+  /** Filled in with how to report an item as consumed; without it an item counts as consumed when `next` has returned. */
+  readonly pace?: Pace | undefined
   /** Makes what the caller gets of the answer; what it throws fails the call with `rpc_decode`. Default: a {@link Reply}. */
   readonly read?: ((value: unknown, blob: Uint8Array) => T) | undefined
 }
@@ -49,8 +68,16 @@ export type ClientInterceptor = (
   next: (request: CallRequest<unknown>) => Observable<unknown>,
 ) => Observable<unknown>
 
-/** The codes of version 1 that say for sure that no handler ran. */
-const NEVER_RAN: ReadonlySet<RpcCode> = new Set<RpcCode>(['rpc_method_notfound', 'rpc_service_notfound'])
+/** The codes that say for sure that no handler ran. */
+const NEVER_RAN: ReadonlySet<string> = new Set<RpcCode>([
+  'rpc_busy',
+  'rpc_draining',
+  'rpc_unauthenticated',
+  'rpc_forbidden',
+  'rpc_unsupported',
+  'rpc_method_notfound',
+  'rpc_service_notfound',
+])
 
 const lossyText = new TextDecoder('utf-8', { ignoreBOM: true })
 
@@ -66,8 +93,11 @@ export function readError(
   if (frame.flag === FLAG_ERRNO)
     return new UserError(frame.errno, `${name} failed with errno ${frame.errno}`, info('yes'))
   const text = lossyText.decode(frame.blob)
-  if (isV1Code(text)) {
-    return new RpcError(text, `${name} was answered with ${text}`, info(NEVER_RAN.has(text) ? 'no' : 'yes'))
+  // In version 2 a detail may stand behind the code.
+  const isV1 = frame.ver === RPC_VERSION_1
+  const code = isV1 ? text : text.split(': ', 1)[0]!
+  if (isV1 ? isV1Code(code) : isRpcCode(code)) {
+    return new RpcError(code as RpcCode, `${name} was answered with ${text}`, info(NEVER_RAN.has(code) ? 'no' : 'yes'))
   }
   if (request.errors !== 'coded') return new UserError(text, `${name} failed: ${text}`, info('yes'))
   try {

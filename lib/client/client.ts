@@ -6,7 +6,9 @@ import { RpcError } from '../error.ts'
 import type { Dialer } from '../transport/link.ts'
 import type { Caller, CallRequest, ClientInterceptor, Reply } from './call.ts'
 import type { ClientFacts } from './config.ts'
-import { ClientStream, type StreamStats } from './stream.ts'
+import type { StreamStats } from './stats.ts'
+import { ClientStream } from './stream.ts'
+import type { ClientHoldings } from './tasks.ts'
 import { checkRequest } from './write.ts'
 
 const NOTHING: StreamStats = { waiting: 0, inFlight: 0, lateAnswers: 0 }
@@ -49,6 +51,18 @@ export class RpcClient implements Caller {
     }
     const { lateAnswers } = this.#stream?.stats ?? NOTHING
     return { waiting, inFlight, lateAnswers }
+  }
+
+  /** What calls hold, on all connections that are not over. */
+  get holdings(): ClientHoldings {
+    const sum = { slots: 0, leaving: 0, waitingBytes: 0, itemBytes: 0 }
+    for (const { holdings } of this.#open) {
+      sum.slots += holdings.slots
+      sum.leaving += holdings.leaving
+      sum.waitingBytes += holdings.waitingBytes
+      sum.itemBytes += holdings.itemBytes
+    }
+    return sum
   }
 
   call<T = Reply>(request: CallRequest<T>): Observable<T> {

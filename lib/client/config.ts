@@ -1,6 +1,7 @@
 /**
  * What a client can be told, and what holds where it is not. Rust: `ClientConfig` and `ClientFacts`.
  */
+import { asyncScheduler } from 'rxjs'
 import type { Codec } from '../codec/codec.ts'
 import type { RpcError } from '../error.ts'
 import type { U64 } from '../protocol/bytes.ts'
@@ -27,6 +28,16 @@ export interface ClientConfig extends FrameLimits {
   readonly connectTimeoutMs: number
   /** Calls in flight on one connection; the others wait. Default 128. Rust: `thresholds`. */
   readonly thresholds: number
+  /** Streams, uploads and duplexes in flight on one connection; the others wait. Default 1,024. */
+  readonly maxStreams: number
+  /** Credit a stream starts with, in units: one item, or 16 KiB of a large one. Default 1,024. */
+  readonly window: number
+  /** Largest window a call may ask for. Default 4,096. */
+  readonly maxWindow: number
+  /** Bytes of items that wait for their subscribers; streams beyond fail with `rpc_overflow`. Default 64 MiB. */
+  readonly maxHeldBytes: number
+  /** The highest version to offer: 1 offers nothing. Default 2. */
+  readonly version: 1 | 2
   /** How often deadlines and the link are looked at. Default 1,000. Calls under 5 ticks use a tick of 1/20 of it. */
   readonly tickMs: number
   /** The client pings after that much silence in either direction. Default 25,000. */
@@ -54,6 +65,11 @@ export const CLIENT_DEFAULTS: ClientConfig = {
   writeTimeoutMs: 5_000,
   connectTimeoutMs: 10_000,
   thresholds: 128,
+  maxStreams: 1_024,
+  window: 1_024,
+  maxWindow: 4_096,
+  maxHeldBytes: 64 * 1024 * 1024,
+  version: 2,
   tickMs: 1_000,
   pingIntervalMs: 25_000,
   deadAfterMs: 55_000,
@@ -69,6 +85,11 @@ export const CLIENT_DEFAULTS: ClientConfig = {
 export interface ClientFacts {
   readonly config: ClientConfig
   readonly codec: Codec
+  /** The codec of control maps: MessagePack, whatever `codec` is. */
+  readonly control: Codec
+  /** What the server's `authenticate` gets. Default: nothing. Never leaves on a connection of version 1. */
+  readonly token?: (() => string) | undefined
+  readonly meta?: Readonly<Record<string, string>> | undefined
   /** A label for the server's logs, never an identity. Default 0. */
   readonly clientId: U64
   /** Where entries for a log go. Default: nowhere. */
@@ -78,11 +99,25 @@ export interface ClientFacts {
 /** Longest timeout of a call, 24 h; longer ones, `Infinity` too, are cut to it. */
 export const MAX_TIMEOUT_MS: number = 24 * 60 * 60 * 1000
 
-/** The timeout of a call: `undefined` stands for the default. Throws a `TypeError` for NaN and what is no number. */
-export function callTimeout(timeoutMs: number | undefined, config: ClientConfig): number {
-  if (timeoutMs === undefined) return config.taskTimeoutMs
-  if (typeof timeoutMs !== 'number' || Number.isNaN(timeoutMs)) {
-    throw new TypeError(`timeoutMs must be a number of milliseconds, not ${String(timeoutMs)}`)
-  }
-  return Math.min(timeoutMs, MAX_TIMEOUT_MS)
+/**
+ * The timeout of a call: `undefined` stands for the default, which for a call whose items come down is none. A deadline, in
+ * milliseconds since 1970, shortens it; `Infinity` is none. Throws a `TypeError` for NaN and what is no number.
+ */
+export function callTimeout(
+  timeoutMs: number | undefined,
+  config: ClientConfig,
+  window = 0,
+  deadline: number = Number.POSITIVE_INFINITY,
+): number {
+  checkNumber('timeoutMs', timeoutMs ?? 0, 'a number of milliseconds')
+  checkNumber('deadline', deadline, 'milliseconds since 1970')
+  const unlimited = window > 0 ? Number.POSITIVE_INFINITY : config.taskTimeoutMs
+  const given = timeoutMs === undefined ? unlimited : Math.min(timeoutMs, MAX_TIMEOUT_MS)
+  if (deadline === Number.POSITIVE_INFINITY) return given
+  return Math.min(given, MAX_TIMEOUT_MS, deadline - asyncScheduler.now())
+}
+
+function checkNumber(name: string, value: number, what: string): void {
+  if (typeof value !== 'number' || Number.isNaN(value))
+    throw new TypeError(`${name} must be ${what}, not ${String(value)}`)
 }

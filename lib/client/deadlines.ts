@@ -2,8 +2,9 @@
  * The deadlines of one connection: a coarse tick for most calls, a finer one, which runs only while there are any, for
  * short ones.
  */
-import { merge, type Observable, Subject } from 'rxjs'
+import { merge, type Observable } from 'rxjs'
 import { deadline } from '../flow/deadline.ts'
+import { Inlet } from '../flow/inlet.ts'
 import type { ClientTask } from './task.ts'
 
 /** Calls with a timeout of fewer ticks than this are looked at on the finer tick. */
@@ -13,8 +14,8 @@ const FINE_TICKS = 20
 
 /** Both ticks of a connection. */
 export class Deadlines {
-  readonly #coarse = new Subject<ClientTask>()
-  readonly #fine = new Subject<ClientTask>()
+  readonly #coarse = new Inlet<ClientTask>()
+  readonly #fine = new Inlet<ClientTask>()
   readonly #fineBelowMs: number
 
   /** The tasks whose time is over, in batches. Ticks as long as it is subscribed to and somebody waits. */
@@ -23,8 +24,8 @@ export class Deadlines {
   constructor(tickMs: number) {
     this.#fineBelowMs = tickMs * FINE_BELOW_TICKS
     this.expired$ = merge(
-      this.#coarse.pipe(deadline<ClientTask>({ tickMs })),
-      this.#fine.pipe(deadline<ClientTask>({ tickMs: tickMs / FINE_TICKS })),
+      this.#coarse.values$.pipe(deadline<ClientTask>({ tickMs })),
+      this.#fine.values$.pipe(deadline<ClientTask>({ tickMs: tickMs / FINE_TICKS })),
     )
   }
 

@@ -14,29 +14,23 @@ import {
   type Subscriber,
   Subscription,
   take,
+  tap,
   timer,
   type Unsubscribable,
 } from 'rxjs'
 import { type RpcCode, RpcError } from '../error.ts'
+import type { U64 } from '../protocol/bytes.ts'
 import { EMPTY_BYTES, PING_ACTION } from '../protocol/heads.ts'
 import type { Dialer, Link } from '../transport/link.ts'
 import type { Caller, CallRequest, Reply } from './call.ts'
 import { type ClientFacts, callTimeout } from './config.ts'
 import { ClientConnection } from './connection.ts'
 import { dial } from './dial.ts'
+import type { StreamStats } from './stats.ts'
+import { StreamTask } from './stream-task.ts'
 import { ClientTask } from './task.ts'
-import { Tasks } from './tasks.ts'
+import { type ClientHoldings, Tasks } from './tasks.ts'
 import { checkRequest } from './write.ts'
-
-/** What a stream counts. */
-export interface StreamStats {
-  /** Calls that wait for a slot, or for the connection. */
-  readonly waiting: number
-  /** Calls and pings that were sent and have not been answered, those given up by their callers included. */
-  readonly inFlight: number
-  /** Answers that came after their call was over. */
-  readonly lateAnswers: number
-}
 
 /** One connection, dialled at once; calls may be made from the start. When it is over it stays so. */
 export class ClientStream implements Caller {
@@ -51,7 +45,6 @@ export class ClientStream implements Caller {
   #connection: ClientConnection | undefined
   #state: 'connecting' | 'open' | 'closing' | 'ended' = 'connecting'
   #pinging: Subscription | undefined
-  #lateAnswers = 0
   /** Why it is over, as the end of a message. */
   #endReason = ''
 
@@ -75,7 +68,12 @@ export class ClientStream implements Caller {
   }
 
   get stats(): StreamStats {
-    return { waiting: this.#tasks.waiting, inFlight: this.#tasks.routes.size, lateAnswers: this.#lateAnswers }
+    return { waiting: this.#tasks.waiting, inFlight: this.#tasks.routes.size, lateAnswers: this.#tasks.idleFrames }
+  }
+
+  /** What its calls hold. */
+  get holdings(): ClientHoldings {
+    return this.#tasks.holdings
   }
 
   /** Completes when the connection is over. Never errors: the calls tell why. */
@@ -99,8 +97,10 @@ export class ClientStream implements Caller {
 
   /** A call that is subscribed to; returns how to unsubscribe, where it is not over yet. */
   start<T>(request: CallRequest<T>, caller: Subscriber<T>): Unsubscribable | undefined {
-    const timeoutMs = callTimeout(request.timeoutMs, this.#facts.config)
-    const task = new ClientTask(this.#tasks.owner, request, timeoutMs, caller as Subscriber<unknown>)
+    const { timeoutMs: wanted, window, deadline } = request
+    const timeoutMs = callTimeout(wanted, this.#facts.config, window, deadline)
+    const Task = request.window === undefined && request.items === undefined ? ClientTask : StreamTask
+    const task = new Task(this.#tasks, request, timeoutMs, caller as Subscriber<unknown>)
     if (this.usable) this.#tasks.enter(task)
     else task.refuse('rpc_unreachable', this.#closedMessage)
     if (task.over) return undefined
@@ -120,7 +120,7 @@ export class ClientStream implements Caller {
     return concat(
       this.#opened,
       new Observable<unknown>(caller => {
-        const task = new ClientTask(this.#tasks.owner, { action: PING_ACTION }, ms, caller)
+        const task = new ClientTask(this.#tasks, { action: PING_ACTION }, ms, caller)
         const connection = this.#connection
         if (this.#state === 'ended' || connection === undefined) {
           task.refuse('rpc_unreachable', this.#closedMessage)
@@ -135,14 +135,18 @@ export class ClientStream implements Caller {
 
   /**
    * Takes no further calls, waits for the answers of those it has, at most `waitMs` (default `closeWaitMs`), then closes
-   * the link. Calls that are left fail with `rpc_canceled`.
+   * the link. Streams and duplexes, which have no answer to wait for, and calls that are left fail with `rpc_canceled`.
    */
   async close(waitMs: number = this.#facts.config.closeWaitMs): Promise<void> {
     if (this.#state === 'ended') return
     this.#state = 'closing'
-    const idle$: Observable<void> = this.#tasks.idle ? of(undefined) : this.#tasks.idle$
-    await firstValueFrom(merge(idle$, this.#ended, timer(waitMs)), { defaultValue: undefined })
-    this.#end('rpc_canceled', 'this end closed the connection')
+    this.#tasks.endStreams()
+    const over$ = merge(this.#idle$, this.#ended, timer(waitMs)).pipe(
+      take(1),
+      // Here, not behind the promise: so it is in time where time is virtual.
+      tap({ next: () => this.#end('rpc_canceled', 'this end closed the connection') }),
+    )
+    await firstValueFrom(over$, { defaultValue: undefined })
   }
 
   get #closedMessage(): string {
@@ -163,35 +167,59 @@ export class ClientStream implements Caller {
   #open(link: Link): void {
     if (this.#state === 'connecting') this.#state = 'open'
     const connection = new ClientConnection(link, this.#facts, {
+      agreed: () => {
+        this.#opened.complete()
+        this.#sending = this.#tasks.send(connection, error => this.#fail(error))
+        this.#running.add(this.#sending)
+      },
+      leaving: notice => this.#leave(notice),
+      goAway: highestSeq => this.#drain(highestSeq),
       ending: () => {
         // Before the calls hear of it: one that tries again from within its error finds the stream over.
         this.#state = 'ended'
         this.#running.unsubscribe()
       },
       ended: reason => this.#end('rpc_io_err', reason.message, reason),
-      late: () => this.#lateAnswers++,
-      leaving: notice => this.#leave(notice),
+      dropped: () => this.#tasks.dropped(),
       pingDue: () => this.#heartbeat(),
     })
     this.#connection = connection
-    this.#opened.complete()
+    this.#tasks.connected(connection)
     connection.start(this.#tasks.routes)
-    this.#sending = this.#tasks.send(connection, error => this.#fail(error))
-    this.#running.add(this.#sending)
   }
 
-  /** The far end closes soon: what waits is not sent any more, what was sent may still be answered. */
+  /** The server closes soon: what waits is not sent any more, what was sent may still be answered. */
   #leave(notice: RpcError): void {
+    this.#takeNoMore()
+    // Those that turn a client away ran nothing.
+    const turnedAway = RpcError.is(notice, 'rpc_unauthenticated', 'rpc_forbidden')
+    this.#tasks.endUnsent(turnedAway ? notice.code : 'rpc_io_err', notice.message, notice)
+    this.#endWhenIdle('rpc_io_err', notice.message, notice)
+  }
+
+  /** The server takes its leave in order: what it took goes on, then the connection ends. */
+  #drain(highestSeq: U64): void {
+    this.#takeNoMore()
+    this.#tasks.goAway(highestSeq)
+    this.#endWhenIdle('rpc_draining', `${this.address} is draining`, undefined)
+  }
+
+  #takeNoMore(): void {
     if (this.#state === 'open') this.#state = 'closing'
     this.#sending.unsubscribe()
-    this.#tasks.endUnsent('rpc_io_err', notice.message, notice)
-    const idle$ = this.#tasks.idle ? of(undefined) : this.#tasks.idle$
+  }
+
+  #endWhenIdle(code: RpcCode, message: string, cause: unknown): void {
     this.#running.add(
-      idle$.pipe(take(1)).subscribe({
-        next: () => this.#end('rpc_io_err', notice.message, notice),
+      this.#idle$.pipe(take(1)).subscribe({
+        next: () => this.#end(code, message, cause),
         error: error => this.#fail(error),
       }),
     )
+  }
+
+  get #idle$(): Observable<void> {
+    return this.#tasks.isIdle ? of(undefined) : this.#tasks.idle$
   }
 
   #heartbeat(): void {

@@ -3,54 +3,89 @@
  * the end.
  */
 import { type Observable, Subject, Subscription } from 'rxjs'
-import type { RpcCode } from '../error.ts'
-import { slidingWindow } from '../flow/sliding-window.ts'
+import { type RpcCode, RpcError } from '../error.ts'
 import type { U64 } from '../protocol/bytes.ts'
+import { RPC_VERSION_1 } from '../protocol/heads.ts'
+import { UP_CANCEL } from '../protocol/heads-v2.ts'
 import type { ClientFacts } from './config.ts'
 import type { ClientConnection } from './connection.ts'
 import { Deadlines } from './deadlines.ts'
-import type { ClientTask, TaskOwner } from './task.ts'
+import { Slots } from './slots.ts'
+import type { ClientTask } from './task.ts'
+import type { TaskOwner } from './task-owner.ts'
+import { needsV2, refuseV1 } from './unsupported.ts'
 import { Waiting } from './waiting.ts'
 import { checkSizes } from './write.ts'
 
+/** What the calls of a client hold, as numbers: all 0 where nothing is going on. */
+export interface ClientHoldings {
+  /** Slots taken, of calls and of streams. */
+  readonly slots: number
+  /** Calls that were sent and given up: their slots are taken until the server's last word, or a timeout. */
+  readonly leaving: number
+  /** Bytes of the calls that wait. */
+  readonly waitingBytes: number
+  /** Bytes of items that consumers have not done with. */
+  readonly itemBytes: number
+}
+
 /** All tasks of a stream that are not over. */
-export class Tasks {
+export class Tasks implements TaskOwner {
+  readonly codec: TaskOwner['codec']
+  readonly address: string
   /** Those that were sent, by seq. */
   readonly routes: Map<U64, ClientTask> = new Map()
-  /** What each task is given at birth. */
-  readonly owner: TaskOwner
+  /** Emits when the last task is over. */
+  readonly idle$: Observable<void>
   readonly #facts: ClientFacts
   readonly #waiting: Waiting
-  readonly #deadlines: Deadlines
+  readonly #calls = new Slots()
+  readonly #streams = new Slots()
   /** Those that have their slot, and wait until the output is shorter. */
   readonly #held = new Set<ClientTask>()
-  readonly #entered = new Subject<ClientTask>()
-  readonly #slotFreed = new Subject<void>()
+  /** Those that were sent, and whose callers have gone. */
+  readonly #leaving = new Set<ClientTask>()
+  readonly #deadlines: Deadlines
   readonly #idle = new Subject<void>()
   #connection: ClientConnection | undefined
-  #slotsTaken = 0
-
-  /** Emits when the last task is over. */
-  readonly idle$: Observable<void> = this.#idle.asObservable()
+  /** The ends have agreed, so tasks may be sent. */
+  #agreed = false
+  #idleFrames = 0
 
   constructor(facts: ClientFacts, address: string) {
+    this.codec = facts.codec
+    this.address = address
+    this.idle$ = this.#idle.asObservable()
     this.#facts = facts
     this.#waiting = new Waiting(facts)
     this.#deadlines = new Deadlines(facts.config.tickMs)
-    this.owner = {
-      codec: facts.codec,
-      address,
-      hasLeft: position => this.#connection?.hasLeft(position) ?? false,
-      released: task => this.#released(task),
-    }
+  }
+
+  /** The connection that tasks are sent over; there is none at first. */
+  get connection(): ClientConnection | undefined {
+    return this.#connection
   }
 
   /** Tasks that were not sent yet. */
   get waiting(): number {
-    return this.#waiting.queue.size + this.#held.size
+    return this.#calls.queue.size + this.#streams.queue.size + this.#held.size
   }
 
-  get idle(): boolean {
+  /** Frames that came and had nothing to do. */
+  get idleFrames(): number {
+    return this.#idleFrames
+  }
+
+  get holdings(): ClientHoldings {
+    return {
+      slots: this.#calls.taken + this.#streams.taken,
+      leaving: this.#leaving.size,
+      waitingBytes: this.#waiting.bytes,
+      itemBytes: this.#connection?.heldBytes ?? 0,
+    }
+  }
+
+  get isIdle(): boolean {
     return this.waiting === 0 && this.routes.size === 0
   }
 
@@ -64,18 +99,20 @@ export class Tasks {
     })
   }
 
-  /** Sends what waits, and what comes, over `connection`, for as long as the result is not unsubscribed. */
-  send(connection: ClientConnection, failed: (error: unknown) => void): Subscription {
+  /** There is a connection; it is not agreed yet how to speak on it. */
+  connected(connection: ClientConnection): void {
     this.#connection = connection
+  }
+
+  /** Sends what waits, and what comes, for as long as the result is not unsubscribed. */
+  send(connection: ClientConnection, failed: (error: unknown) => void): Subscription {
+    const { version, calls, streams } = connection.agreement
     const sending = new Subscription()
-    const window = slidingWindow<ClientTask>({
-      size: this.#facts.config.thresholds,
-      released$: this.#slotFreed,
-      queue: this.#waiting.queue,
-    })
-    sending.add(
-      this.#entered.pipe(window).subscribe({ next: task => this.#send(connection, task, sending), error: failed }),
-    )
+    this.#agreed = true
+    if (version === RPC_VERSION_1) this.#refuseWhatV1Lacks()
+    const send = (task: ClientTask): void => this.#send(connection, task, sending)
+    sending.add(this.#calls.start(calls, send, failed))
+    if (version !== RPC_VERSION_1) sending.add(this.#streams.start(streams, send, failed))
     return sending
   }
 
@@ -85,16 +122,19 @@ export class Tasks {
     const { config } = this.#facts
     if (request.signal?.aborted === true) return task.abort(request.signal.reason)
     if (task.timeoutMs <= 0) return task.expire()
-    const tooLarge = checkSizes(request, config)
-    if (tooLarge !== undefined) return task.refuse('rpc_too_large', tooLarge)
     const connection = this.#connection
-    if (connection === undefined || this.#slotsTaken >= config.thresholds || !connection.isReady) {
+    const agreed = this.#agreed ? connection : undefined
+    const tooLarge = checkSizes(request, agreed?.agreement ?? config, config)
+    if (tooLarge !== undefined) return task.refuse('rpc_too_large', tooLarge)
+    if (agreed?.agreement.version === RPC_VERSION_1 && needsV2(task)) return refuseV1(task)
+    const slots = task.streams ? this.#streams : this.#calls
+    if (agreed === undefined || !slots.free || !agreed.outflow.open) {
       this.#waiting.admit(task)
       if (task.over) return
     }
-    this.#deadlines.join(task)
-    if (connection === undefined) this.#waiting.queue.add(task)
-    else this.#entered.next(task)
+    if (task.timeoutMs !== Number.POSITIVE_INFINITY) this.#deadlines.join(task)
+    task.open()
+    if (!task.over) slots.enter(task)
   }
 
   /** Sends a task that takes no slot. */
@@ -103,34 +143,86 @@ export class Tasks {
     this.#write(connection, task)
   }
 
-  /** Settles all that are left: what was not sent never ran, what was sent may have. `close` ends the link in between. */
+  /** The server takes no more calls, and did not run those above `highestSeq`. */
+  goAway(highestSeq: U64): void {
+    const message = `${this.address} is draining and did not take the call`
+    const above = [...this.routes.values()].filter(task => task.seq > highestSeq)
+    for (const task of [...above, ...this.#unsent()]) task.refuse('rpc_draining', message)
+  }
+
+  /** Gives up the calls that have no last answer to wait for. */
+  endStreams(): void {
+    const streams = [...this.routes.values(), ...this.#unsent()].filter(task => (task.request.window ?? 0) > 0)
+    for (const task of streams) task.abort(new RpcError('rpc_canceled', 'the client is closed'))
+  }
+
+  /** Settles those that were not sent: they never ran. */
+  endUnsent(code: RpcCode, message: string, cause: unknown): void {
+    for (const task of this.#unsent()) task.fail(code, message, cause)
+  }
+
+  /** Settles all that are left, and closes the link: what was not sent never ran, what was sent may have. */
   end(code: RpcCode, message: string, cause: unknown): void {
-    const left = [...this.routes.values(), ...this.#held, ...this.#waiting.queue]
+    const left = [...this.routes.values(), ...this.#unsent()]
     this.routes.clear()
     this.#connection?.close()
     for (const task of left) task.fail(code, message, cause)
   }
 
-  /** Settles those that were not sent: they never ran. */
-  endUnsent(code: RpcCode, message: string, cause: unknown): void {
-    for (const task of [...this.#held, ...this.#waiting.queue]) task.fail(code, message, cause)
+  // What a task needs.
+
+  leaving(task: ClientTask): boolean {
+    this.#leaving.add(task)
+    const connection = this.#connection
+    if (connection === undefined || connection.agreement.version === RPC_VERSION_1) return false
+    connection.control(UP_CANCEL, task.seq)
+    // Should the server never have its last word, the slot is given up after another timeout.
+    task.giveUpAfter(this.#facts.config.taskTimeoutMs)
+    this.#deadlines.join(task)
+    return true
+  }
+
+  idle(): void {
+    this.#connection?.idle()
+  }
+
+  /** The connection dropped a frame. */
+  dropped(): void {
+    this.#idleFrames++
+  }
+
+  complain(what: string, error: unknown): void {
+    const reason = RpcError.from(error)
+    this.#facts.log({ level: 'warn', message: `${what}: ${reason.message}`, address: this.address, error: reason })
+  }
+
+  released(task: ClientTask): void {
+    this.#waiting.leave(task)
+    this.#held.delete(task)
+    this.#leaving.delete(task)
+    this.routes.delete(task.seq)
+    const slots = task.streams ? this.#streams : this.#calls
+    slots.release(task)
+    if (this.isIdle) this.#idle.next()
+  }
+
+  #unsent(): ClientTask[] {
+    return [...this.#held, ...this.#calls.queue, ...this.#streams.queue]
+  }
+
+  #refuseWhatV1Lacks(): void {
+    for (const task of this.#unsent()) if (needsV2(task)) refuseV1(task)
   }
 
   /** Its slot is taken; it is written as soon as the output is short enough. */
   #send(connection: ClientConnection, task: ClientTask, sending: Subscription): void {
-    if (task.over) {
-      this.#slotFreed.next() // it left within the turn it came in
-      return
-    }
-    this.#slotsTaken++
-    task.holdsSlot = true
-    if (connection.isReady) {
+    if (connection.outflow.open) {
       this.#write(connection, task)
       return
     }
     this.#held.add(task)
     sending.add(
-      connection.ready().subscribe({
+      connection.outflow.below().subscribe({
         next: () => {
           if (this.#held.delete(task)) this.#write(connection, task)
         },
@@ -150,18 +242,8 @@ export class Tasks {
       connection.write(task, alone)
     } catch (error) {
       task.refuseWith(error)
+      return
     }
-  }
-
-  #released(task: ClientTask): void {
-    this.#waiting.leave(task)
-    this.routes.delete(task.seq)
-    if (task.holdsSlot) {
-      task.holdsSlot = false
-      this.#held.delete(task)
-      this.#slotsTaken--
-      this.#slotFreed.next()
-    }
-    if (this.idle) this.#idle.next()
+    task.sent()
   }
 }

@@ -1,19 +1,29 @@
 /**
  * Calls that cannot be sent yet: how many there may be, and how many bytes they may hold.
  */
-
+import { asyncScheduler } from 'rxjs'
 import type { ClientFacts } from './config.ts'
 import type { ClientTask } from './task.ts'
 import { encodeRequest } from './write.ts'
 
-/** The queue in front of the window, oldest first, with its two limits. */
+/** The two limits of what waits on one connection, for a slot or for the connection itself. */
 export class Waiting {
-  readonly queue: Set<ClientTask> = new Set()
   readonly #facts: ClientFacts
+  #count = 0
   #bytes = 0
 
   constructor(facts: ClientFacts) {
     this.#facts = facts
+  }
+
+  /** Calls that wait. */
+  get count(): number {
+    return this.#count
+  }
+
+  /** Bytes they hold. */
+  get bytes(): number {
+    return this.#bytes
   }
 
   /**
@@ -22,8 +32,8 @@ export class Waiting {
    */
   admit(task: ClientTask): void {
     const { codec, config } = this.#facts
-    if (this.queue.size >= config.maxWaitingCalls) {
-      task.refuse('rpc_overflow', `${this.queue.size} calls wait already, maxWaitingCalls is ${config.maxWaitingCalls}`)
+    if (this.#count >= config.maxWaitingCalls) {
+      task.refuse('rpc_overflow', `${this.#count} calls wait already, maxWaitingCalls is ${config.maxWaitingCalls}`)
       return
     }
     if (this.#bytes >= config.maxWaitingBytes) {
@@ -39,17 +49,18 @@ export class Waiting {
       task.refuseWith(error)
       return
     }
+    task.waitsSince = asyncScheduler.now()
     task.waits = true
     task.waitingBytes = task.encoded.length + (task.request.blob?.length ?? 0)
     this.#bytes += task.waitingBytes
+    this.#count++
   }
 
   /** The task waits no longer: it is sent now, or over. */
   leave(task: ClientTask): void {
     if (!task.waits) return
     task.waits = false
-    this.queue.delete(task)
     this.#bytes -= task.waitingBytes
-    task.waitingBytes = 0
+    this.#count--
   }
 }

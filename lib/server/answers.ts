@@ -1,74 +1,155 @@
 /**
- * The way out of a connection: answers and errors of its tasks onto its writer. Rust: `RespNoti`.
+ * The way out of a connection: answers, errors and items of its tasks onto its writer. Rust: `RespNoti`.
  */
 import type { Codec } from '../codec/codec.ts'
 import { RpcError } from '../error.ts'
+import type { PerSecond } from '../flow/per-second.ts'
+import type { Turns } from '../flow/turns.ts'
 import type { U64 } from '../protocol/bytes.ts'
-import { EMPTY_BYTES } from '../protocol/heads.ts'
+import { ProtocolError } from '../protocol/close.ts'
+import { EMPTY_BYTES, RPC_VERSION_1 } from '../protocol/heads.ts'
+import { creditBody, DOWN_CANCEL, DOWN_CREDIT } from '../protocol/heads-v2.ts'
 import type { Link } from '../transport/link.ts'
+import type { Outflow } from '../transport/outflow.ts'
 import type { LinkWriter } from '../transport/writer.ts'
 import type { RunningCalls } from './calls.ts'
 import type { ServerFacts, ServerLogEntry } from './config.ts'
 import { CallRefused, type Peer } from './dispatch.ts'
-import type { ServerTask, TaskOwner } from './task.ts'
-import { errorAnswer, writeAnswer, writeErrno, writeErrorBody } from './write.ts'
+import type { ItemCache } from './item-cache.ts'
+import type { ServerSession } from './session.ts'
+import type { ItemSender, OwnedTask, TaskOwner } from './task-owner.ts'
+import {
+  type Addressee,
+  errorAnswer,
+  type Known,
+  writeAnswer,
+  writeDown,
+  writeErrno,
+  writeErrorBody,
+  writeItem,
+} from './write.ts'
 
 /** What the tasks of one connection need of it. */
 export class Answers implements TaskOwner {
   readonly codec: Codec
   readonly maxCallMs: number
+  readonly window: number
+  readonly maxWindow: number
+  readonly turns: Turns
   readonly #facts: ServerFacts
   readonly #link: Link
   readonly #writer: LinkWriter
   readonly #calls: RunningCalls
+  readonly #session: ServerSession
+  readonly #items: ItemCache
+  /** Something is wrong with the connection, not with a call. */
+  readonly broken: (error: unknown) => void
+  readonly #idleFrames: PerSecond
   #peer: Peer | undefined
 
-  constructor(facts: ServerFacts, link: Link, writer: LinkWriter, calls: RunningCalls) {
+  constructor(
+    facts: ServerFacts,
+    link: Link,
+    writer: LinkWriter,
+    outflow: Outflow,
+    calls: RunningCalls,
+    session: ServerSession,
+    items: ItemCache,
+    events: { readonly broken: (error: unknown) => void; readonly idleFrames: PerSecond },
+  ) {
     this.codec = facts.codec
     this.maxCallMs = facts.config.maxCallMs
+    this.window = facts.config.window
+    this.maxWindow = facts.config.maxWindow
+    this.turns = outflow
     this.#facts = facts
     this.#link = link
     this.#writer = writer
     this.#calls = calls
+    this.#session = session
+    this.#items = items
+    this.broken = events.broken
+    this.#idleFrames = events.idleFrames
   }
 
   peer(clientId: U64): Peer {
-    if (this.#peer === undefined || this.#peer.clientId !== clientId) {
-      this.#peer = { address: this.#link.address, transport: this.#link.transport, clientId }
+    const { principal } = this.#session
+    const id = this.#session.version === RPC_VERSION_1 ? clientId : this.#session.clientId
+    if (this.#peer === undefined || this.#peer.clientId !== id || this.#peer.principal !== principal) {
+      this.#peer = { address: this.#link.address, transport: this.#link.transport, clientId: id, principal }
     }
     return this.#peer
   }
 
-  answer(task: ServerTask, value: unknown): void {
+  /** The connection is over. */
+  ended = false
+
+  pong(frame: Addressee): void {
+    writeAnswer(this.#writer, this.codec, this.#session, frame, undefined)
+  }
+
+  answer(task: OwnedTask, value: unknown): void {
     try {
-      this.write(task.seq, value)
+      writeAnswer(this.#writer, this.codec, this.#session, task, value)
       this.#flushIfAlone(task)
     } catch (cause) {
-      const message = `the answer of ${String(task.action)}: ${RpcError.from(cause).message}`
-      this.answerError(task, new CallRefused('rpc_encode', message, cause))
+      const { code, message } = RpcError.from(cause)
+      const text = `the answer of ${String(task.action)}: ${message}`
+      this.answerError(task, new CallRefused(code === 'rpc_too_large' ? code : 'rpc_encode', text, cause))
     }
   }
 
-  /** Writes a successful answer; throws as `writeAnswer` does. */
-  write(seq: U64, value: unknown): void {
-    writeAnswer(this.#writer, this.codec, this.#facts.config, seq, value)
-  }
-
-  answerError(task: ServerTask, error: unknown): void {
-    const { errno, body, logged } = errorAnswer(error, task.errors, this.codec, this.#facts.config)
-    if (errno === undefined) writeErrorBody(this.#writer, task.seq, body ?? EMPTY_BYTES)
-    else writeErrno(this.#writer, task.seq, errno)
+  answerError(task: OwnedTask, error: unknown): void {
+    const { maxErrorTextBytes } = this.#facts.config
+    const limits = { maxErrorTextBytes, maxMessageBytes: this.#session.maxMessageBytes }
+    const { errno, body, logged } = errorAnswer(error, task.errors, this.codec, limits, this.#known(task))
+    if (errno === undefined) writeErrorBody(this.#writer, task, body ?? EMPTY_BYTES)
+    else writeErrno(this.#writer, task, errno)
     if (logged !== undefined) this.log('error', logged.message, logged, task.action)
     else if (error instanceof CallRefused) this.log('debug', error.message, error, task.action)
     this.#flushIfAlone(task)
   }
 
-  complain(task: ServerTask, error: unknown): void {
+  item(task: ItemSender, item: unknown): number {
+    const { bytes, generation } = this.#items.encoding(item, task.itemGeneration)
+    task.itemGeneration = generation
+    return writeItem(this.#writer, this.codec, this.#session, task.seq, item, bytes)
+  }
+
+  credit(task: OwnedTask, window: number, consumed: U64): void {
+    writeDown(this.#writer, DOWN_CREDIT, task.seq, creditBody(window, consumed))
+  }
+
+  cancelItems(task: OwnedTask): void {
+    writeDown(this.#writer, DOWN_CANCEL, task.seq, EMPTY_BYTES)
+  }
+
+  hold(bytes: number): void {
+    this.#calls.hold(bytes)
+  }
+
+  idle(): void {
+    if (!this.#idleFrames.add()) return
+    const { count } = this.#idleFrames
+    const most = this.#facts.config.maxIdleFramesPerSecond
+    const message = `${count} frames without effect came within a second, maxIdleFramesPerSecond is ${most}`
+    this.broken(new ProtocolError(4429, message))
+  }
+
+  allowIdle(frames: number): void {
+    this.#idleFrames.allow(frames)
+  }
+
+  breach(message: string): void {
+    this.broken(new ProtocolError(4420, message))
+  }
+
+  complain(task: OwnedTask, error: unknown): void {
     const reason = RpcError.from(error)
     this.log('warn', `the handler of ${String(task.action)} after its end: ${reason.message}`, reason, task.action)
   }
 
-  released(task: ServerTask): void {
+  released(task: OwnedTask): void {
     this.#calls.delete(task)
   }
 
@@ -77,8 +158,13 @@ export class Answers implements TaskOwner {
     this.#facts.log({ level, message, address, error, ...(action === undefined ? {} : { action }) })
   }
 
+  #known(task: OwnedTask): Known {
+    if (this.#session.version === RPC_VERSION_1) return 'codes of version 1'
+    return task.ver === RPC_VERSION_1 ? 'all codes' : 'codes and details'
+  }
+
   /** An answer that nothing else is likely to follow leaves at once; the others leave together at the end of the turn. */
-  #flushIfAlone(task: ServerTask): void {
+  #flushIfAlone(task: OwnedTask): void {
     if (this.#calls.size === 1 && this.#calls.has(task.seq)) this.#writer.flush()
   }
 }

@@ -3,15 +3,19 @@
  */
 import { filter, merge, type Observable, Subject, startWith } from 'rxjs'
 import { deadline } from '../flow/deadline.ts'
+import { Inlet } from '../flow/inlet.ts'
 import type { U64 } from '../protocol/bytes.ts'
+import type { CallShape } from '../protocol/shape.ts'
 import type { ServerConfig } from './config.ts'
 import type { ServerTask } from './task.ts'
+import type { OwnedTask } from './task-owner.ts'
 
 /** Calls running on a whole server; shared by its connections. */
 export class RunningTotal {
   readonly #max: number
   readonly #freed = new Subject<void>()
   #calls = 0
+  #dropped = 0
 
   /** Emits when a call ended while there were as many as allowed. */
   readonly freed$: Observable<void> = this.#freed.asObservable()
@@ -28,11 +32,18 @@ export class RunningTotal {
     return this.#calls >= this.#max
   }
 
+  /** Items that streams which are over have lost. */
+  get dropped(): number {
+    return this.#dropped
+  }
+
   add(): void {
     this.#calls++
   }
 
-  delete(): void {
+  /** A call ended, which had lost so many items. */
+  delete(dropped: number): void {
+    this.#dropped += dropped
     const wasFull = this.full
     this.#calls--
     if (wasFull) this.#freed.next()
@@ -44,9 +55,10 @@ export class RunningCalls {
   readonly #config: ServerConfig
   readonly #total: RunningTotal
   readonly #tasks = new Map<U64, ServerTask>()
-  readonly #joined = new Subject<ServerTask>()
+  readonly #joined = new Inlet<ServerTask>()
   readonly #ended = new Subject<void>()
   #heldBytes = 0
+  #streams = 0
 
   /** Emits when a call ended here. */
   readonly ended$: Observable<void>
@@ -69,11 +81,48 @@ export class RunningCalls {
       startWith(undefined),
       filter(() => this.size === 0),
     )
-    this.expired$ = this.#joined.pipe(deadline<ServerTask>({ tickMs: config.tickMs }))
+    this.expired$ = this.#joined.values$.pipe(deadline<ServerTask>({ tickMs: config.tickMs }))
   }
 
   get size(): number {
     return this.#tasks.size
+  }
+
+  /** Bytes that requests and items of running calls hold. */
+  get heldBytes(): number {
+    return this.#heldBytes
+  }
+
+  /** Why one more call of this shape is one too many, or `undefined`. */
+  tooMany(shape: CallShape): string | undefined {
+    const { maxCallsPerConnection, maxStreamsPerConnection, maxCalls } = this.#config
+    if (this.#total.full) return `${this.#total.calls} calls run on the server, maxCalls is ${maxCalls}`
+    const most = shape === 'unary' ? maxCallsPerConnection : maxStreamsPerConnection
+    const now = shape === 'unary' ? this.#tasks.size - this.#streams : this.#streams
+    if (now < most) return undefined
+    const option = shape === 'unary' ? 'maxCallsPerConnection' : 'maxStreamsPerConnection'
+    return `${now} such calls run on the connection, ${option} is ${most}`
+  }
+
+  get(seq: U64): ServerTask | undefined {
+    return this.#tasks.get(seq)
+  }
+
+  /** Items that running streams have lost. */
+  get dropped(): number {
+    let dropped = 0
+    for (const task of this.#tasks.values()) dropped += task.dropped
+    return dropped
+  }
+
+  /** Handlers hold so many bytes of items more, or fewer. */
+  hold(bytes: number): void {
+    this.#heldBytes += bytes
+  }
+
+  /** Every call that runs now. */
+  all(): ServerTask[] {
+    return [...this.#tasks.values()]
   }
 
   /** No further call should be started. */
@@ -89,20 +138,22 @@ export class RunningCalls {
   add(task: ServerTask): void {
     this.#tasks.set(task.seq, task)
     this.#heldBytes += task.heldBytes
+    if (task.shape !== 'unary') this.#streams++
     this.#total.add()
-    this.#joined.next(task)
+    if (task.timeoutMs !== Number.POSITIVE_INFINITY) this.#joined.next(task)
   }
 
   /** Does nothing for a task that is not here. */
-  delete(task: ServerTask): void {
+  delete(task: OwnedTask): void {
     if (!this.#tasks.delete(task.seq)) return
     this.#heldBytes -= task.heldBytes
-    this.#total.delete()
+    if (task.shape !== 'unary') this.#streams--
+    this.#total.delete(task.dropped)
     this.#ended.next()
   }
 
   /** Tears every handler down. */
   cancelAll(): void {
-    for (const task of [...this.#tasks.values()]) task.cancel()
+    for (const task of this.all()) task.cancel()
   }
 }

@@ -36,6 +36,20 @@ export interface ServerConfig extends FrameLimits {
   readonly maxCallsPerConnection: number
   /** Calls in flight in all; then reading pauses. Default 10,000. */
   readonly maxCalls: number
+  /** Streams, uploads and duplexes in flight on one connection; the excess is answered `rpc_busy`. Default 1,024. */
+  readonly maxStreamsPerConnection: number
+  /** Credit that an upload starts with, in units: one item, or 16 KiB of a large one. Default 1,024. */
+  readonly window: number
+  /** Largest window that a client may give. Default 4,096. */
+  readonly maxWindow: number
+  /** Frames without effect on one connection. Default 10,000 a second. */
+  readonly maxIdleFramesPerSecond: number
+  /** Where `authenticate` is set: time from connect to HELLO. Default 3,000. */
+  readonly authTimeoutMs: number
+  /** How long streams go on when the server closes. Default 10,000. */
+  readonly graceMs: number
+  /** The highest version to speak. Default 2. */
+  readonly version: 1 | 2
   /** Bytes of requests that running calls of one connection hold; then reading pauses. Default 64 MiB. */
   readonly maxHeldBytes: number
   /** Above this many unsent bytes no further call of the connection is started. Default 1 MiB. */
@@ -61,6 +75,13 @@ export const SERVER_DEFAULTS: ServerConfig = {
   tickMs: 1_000,
   maxCallsPerConnection: 1_024,
   maxCalls: 10_000,
+  maxStreamsPerConnection: 1_024,
+  window: 1_024,
+  maxWindow: 4_096,
+  maxIdleFramesPerSecond: 10_000,
+  authTimeoutMs: 3_000,
+  graceMs: 10_000,
+  version: 2,
   maxHeldBytes: 64 * 1024 * 1024,
   highWaterMarkBytes: 1024 * 1024,
   maxUnsentBytes: 64 * 1024 * 1024,
@@ -69,10 +90,29 @@ export const SERVER_DEFAULTS: ServerConfig = {
   maxPerAddress: 256,
 }
 
+/** What a client says of itself when it connects. */
+export interface Credentials {
+  /** Absent where the client has none. */
+  readonly token: string | undefined
+  readonly meta: Readonly<Record<string, string>>
+  /** The far end, as a URL. */
+  readonly address: string
+}
+
+/**
+ * Decides who a client is, before any of its calls is read: what it gives, or a Promise of it gives, is `peer.principal` of the
+ * calls. Whatever it throws turns the client away with `rpc_unauthenticated`; a `CallRefused` `rpc_forbidden` with that.
+ */
+export type Authenticate = (credentials: Credentials) => unknown
+
 /** All that a connection of a server needs besides its link. Rust: `ServerFacts`. */
 export interface ServerFacts {
   readonly config: ServerConfig
   readonly codec: Codec
+  /** The codec of control maps: MessagePack, whatever `codec` is. */
+  readonly control: Codec
+  /** Who the client is: see {@link Authenticate}. Default: everybody may call. */
+  readonly authenticate?: Authenticate | undefined
   /** Where entries for a log go. Default: nowhere. */
   readonly log: (entry: ServerLogEntry) => void
 }

@@ -2,84 +2,94 @@
  * One connection of a server: one reader, one writer, and the calls in between. Rust: the connection tasks of
  * `server/server.rs`.
  */
-import { type Observable, Subject, Subscription, take, tap } from 'rxjs'
+import { type Observable, Subject, Subscription, take } from 'rxjs'
 import { RpcError } from '../error.ts'
-import { frames } from '../flow/frames.ts'
-import { Gate } from '../flow/gate.ts'
 import { figuresOf, Liveness } from '../flow/liveness.ts'
 import { PerSecond } from '../flow/per-second.ts'
 import type { U64 } from '../protocol/bytes.ts'
 import { CLOSE, type CloseCode, ProtocolError } from '../protocol/close.ts'
 import { type Framer, requestFramer } from '../protocol/frames.ts'
-import { PING_ACTION, type RequestFrame } from '../protocol/heads.ts'
-import { whenBelow } from '../transport/drained.ts'
+import { type RequestFrame, RPC_VERSION_1 } from '../protocol/heads.ts'
+import { MAX_CONTROL_BYTES, UP_NEXT, UP_REQUEST } from '../protocol/heads-v2.ts'
 import type { Link } from '../transport/link.ts'
+import { Outflow } from '../transport/outflow.ts'
 import { LinkWriter } from '../transport/writer.ts'
 import { Answers } from './answers.ts'
-import { RunningCalls, type RunningTotal } from './calls.ts'
+import { RunningCalls } from './calls.ts'
 import type { ServerFacts } from './config.ts'
-import { CallRefused, type Dispatch } from './dispatch.ts'
-import { ServerTask } from './task.ts'
+import { Reading } from './reading.ts'
+import { isPing, Requests } from './requests.ts'
+import { ServerSession } from './session.ts'
+import type { Shared } from './shared.ts'
 import { writeErrorBody } from './write.ts'
 
 const encoder = new TextEncoder()
 
-/** One connection: open, then perhaps draining (running calls are answered, no further ones read), then over. */
+/** One connection: open, then perhaps draining (running calls go on, no further ones are taken), then over. */
 export class ServerConnection {
   /** Completes when the connection is over. Never errors. */
   readonly ended$: Observable<void>
   readonly #link: Link
   readonly #facts: ServerFacts
-  readonly #dispatch: Dispatch
   readonly #calls: RunningCalls
   readonly #writer: LinkWriter
+  readonly #outflow: Outflow
   readonly #framer: Framer<RequestFrame>
+  readonly #session: ServerSession
   readonly #answers: Answers
+  readonly #requests: Requests
   readonly #liveness: Liveness
-  /** Holds reading back, and pauses the link with it. */
-  readonly #gate = new Gate()
+  readonly #reading: Reading
   readonly #running = new Subscription()
   readonly #ended = new Subject<void>()
-  #highestSeq: U64 = 0
-  readonly #pings: PerSecond
-  /** A handler is being started, and its call is not among the running ones yet. */
-  #dispatching = false
-  #afterDispatch: (() => void) | undefined
+  readonly #idleFrames: PerSecond
   #draining = false
   #over = false
 
-  constructor(link: Link, facts: ServerFacts, dispatch: Dispatch, total: RunningTotal) {
+  constructor(link: Link, shared: Shared) {
+    const { facts, dispatch, total, items } = shared
     const { config } = facts
     this.ended$ = this.#ended.asObservable()
     this.#link = link
     this.#facts = facts
-    this.#dispatch = dispatch
     this.#calls = new RunningCalls(config, total)
+    this.#idleFrames = new PerSecond(config.maxIdleFramesPerSecond, config.tickMs)
     this.#writer = new LinkWriter(link)
-    this.#answers = new Answers(facts, link, this.#writer, this.#calls)
+    this.#outflow = new Outflow(this.#writer, link, config.highWaterMarkBytes)
     this.#framer = requestFramer(config)
+    this.#reading = new Reading(link, this.#framer, error => this.#break(error))
+    this.#session = new ServerSession(facts, link.address, this.#writer, this.#framer, {
+      deciding: () => this.#reading.hold('deciding'),
+      decided: () => this.#reading.release('deciding'),
+      refused: error => this.#break(error),
+    })
+    this.#answers = new Answers(facts, link, this.#writer, this.#outflow, this.#calls, this.#session, items, {
+      broken: error => this.#break(error),
+      idleFrames: this.#idleFrames,
+    })
+    this.#requests = new Requests(facts, dispatch, this.#session, this.#calls, this.#answers, this.#outflow)
     this.#liveness = new Liveness({ ...config, silenceMs: config.idleTimeoutMs })
-    this.#pings = new PerSecond(config.maxPingsPerSecond, config.tickMs)
   }
 
   get address(): string {
     return this.#link.address
   }
 
-  /** Calls that have not been answered. */
-  get calls(): number {
-    return this.#calls.size
+  /** Bytes that requests and items of its running calls hold. */
+  get heldBytes(): number {
+    return this.#calls.heldBytes
+  }
+
+  /** Items that its running streams have lost. */
+  get dropped(): number {
+    return this.#calls.dropped
   }
 
   /** Starts reading. The connection may be over when this returns. */
   start(): void {
     const failed = (error: unknown): void => this.#break(error)
-    this.#running.add(
-      this.#gate.changes$.subscribe({
-        next: open => (open ? this.#link.resume() : this.#link.pause()),
-        error: failed,
-      }),
-    )
+    this.#framer.room = (frame, bytes) => this.#hasRoom(frame, bytes)
+    this.#running.add(this.#session.awaitHello())
     this.#running.add(this.#calls.ended$.subscribe({ next: () => this.#hold(), error: failed }))
     this.#running.add(
       this.#calls.expired$.subscribe({
@@ -90,36 +100,45 @@ export class ServerConnection {
       }),
     )
     this.#running.add(
-      this.#link.chunks$.pipe(frames(this.#framer, this.#gate)).subscribe({
+      this.#reading.frames$.subscribe({
         next: frame => this.#read(frame),
         error: failed,
-        complete: () => {
-          const finish = (): void => {
-            this.#writer.flush()
-            this.#link.close(1000, '')
-          }
-          this.#finishAfterLast(() => this.#end(finish))
-          // Nothing is read any more: from now on only this tells of a loss.
-          if (!this.#over) {
-            this.#running.add(this.#link.drained$.subscribe({ complete: () => this.destroy(), error: failed }))
-          }
-        },
+        complete: () => this.#farEndFinished(),
       }),
     )
   }
 
+  /** The client has nothing more to say: what can be answered still is. */
+  #farEndFinished(): void {
+    const finish = (): void => {
+      this.#writer.flush()
+      this.#link.close(1000, '')
+    }
+    for (const task of this.#calls.all()) task.halfClosed()
+    this.#finishAfterLast(() => this.#end(finish))
+    // Nothing is read any more: from now on only this tells of a loss.
+    if (this.#over) return
+    const lost = { complete: () => this.destroy(), error: (error: unknown) => this.#break(error) }
+    this.#running.add(this.#link.drained$.subscribe(lost))
+  }
+
   /** Looks after the link; called once a tick. */
   tick(): void {
-    this.#pings.tick()
-    const verdict = this.#liveness.tick(figuresOf(this.#framer, this.#writer, !this.#gate.open))
+    this.#requests.tick()
+    this.#idleFrames.tick()
+    const verdict = this.#liveness.tick(figuresOf(this.#framer, this.#writer, !this.#reading.open))
     if (verdict === undefined) return
     this.#break(new ProtocolError(verdict.kind === 'undrained' ? 4490 : 4408, verdict.message))
   }
 
-  /** Reads no further calls; when the running ones are answered it says `rpc_draining` and closes. */
-  drain(): void {
+  /**
+   * Takes no further calls; when the running ones are over it says `rpc_draining` and closes. Streams go on for `graceMs`, where
+   * the client knows version 2; with version 1 it just stops reading.
+   */
+  drain(graceMs: number): void {
     this.#draining = true
-    this.#gate.hold('draining')
+    if (this.#session.version === RPC_VERSION_1) this.#reading.hold('draining')
+    else this.#running.add(this.#requests.drain(graceMs))
     this.#finishAfterLast(() => this.close(4491))
   }
 
@@ -127,7 +146,7 @@ export class ServerConnection {
   close(code: CloseCode): void {
     this.#end(() => {
       const text = CLOSE[code]
-      writeErrorBody(this.#writer, 0, encoder.encode(text))
+      writeErrorBody(this.#writer, this.#notice, encoder.encode(text))
       this.#writer.flush()
       this.#link.close(code, text)
     })
@@ -139,84 +158,53 @@ export class ServerConnection {
   }
 
   #read(frame: RequestFrame): void {
-    if (frame.seq <= this.#highestSeq) {
-      this.#break(
-        this.#calls.has(frame.seq)
-          ? new ProtocolError(4409, `request ${frame.seq} has the seq of a call that still runs`)
-          : new ProtocolError(4400, `request has seq ${frame.seq}, the highest before it was ${this.#highestSeq}`),
-      )
-      return
-    }
-    this.#highestSeq = frame.seq
-    if (frame.action === PING_ACTION && frame.msg.length === 0 && frame.blob.length === 0) {
-      this.#pong(frame)
-      return
-    }
-    if (!this.#calls.full) return this.#start(frame)
+    if (this.#session.version !== RPC_VERSION_1 || !this.#calls.full || isPing(frame)) return this.#take(frame)
     // Other connections took the last place since this one read on: the frame waits for the next.
-    const start = (): void => {
-      if (!this.#draining) this.#start(frame)
-    }
-    this.#holdUntil('calls', this.#calls.free$.pipe(tap(start)))
+    this.#reading.holdUntil('calls', this.#calls.free$, () => {
+      if (!this.#draining) this.#take(frame)
+    })
   }
 
-  #start(frame: RequestFrame): void {
-    const task = new ServerTask(this.#answers, frame)
-    if (frame.action === undefined) {
-      task.failWith(new CallRefused('rpc_decode', 'the action name is not UTF-8'))
-    } else if (frame.action === PING_ACTION) {
-      task.failWith(new CallRefused('rpc_method_notfound', 'action 0 with a body is no ping'))
-    } else {
-      this.#dispatching = true
-      task.run(this.#dispatch)
-      this.#dispatching = false
-      // A call that is over already never took a place; one whose handler ended the connection gets none.
-      if (!task.over && this.#over) task.cancel()
-      else if (!task.over) this.#calls.add(task)
-      this.#afterDispatch?.()
-      this.#afterDispatch = undefined
+  #take(frame: RequestFrame): void {
+    try {
+      this.#requests.take(frame)
+    } catch (error) {
+      this.#break(error)
+      return
     }
     this.#hold()
   }
 
-  #pong(frame: RequestFrame): void {
-    if (this.#pings.add()) {
-      const { maxPingsPerSecond } = this.#facts.config
-      const message = `${this.#pings.count} pings came within a second, maxPingsPerSecond is ${maxPingsPerSecond}`
-      this.#break(new ProtocolError(4429, message))
-      return
-    }
-    this.#answers.write(frame.seq, undefined)
+  /** Is there room for a body of this size? Version 1 stops reading instead, and its clients know no `rpc_busy`. */
+  #hasRoom(frame: RequestFrame, bytes: number): boolean {
+    // Whoever has not said who it is gets no room worth speaking of.
+    if (!this.#session.admitted) return bytes <= MAX_CONTROL_BYTES
+    if (this.#session.version === RPC_VERSION_1) return true
+    if (frame.ver !== RPC_VERSION_1 && frame.format !== UP_REQUEST && frame.format !== UP_NEXT) return true
+    return this.#calls.heldBytes + bytes <= this.#facts.config.maxHeldBytes
   }
 
-  /** Stops reading while there is too much of anything. */
+  /** Stops reading while there is too much of anything. A connection of version 2 is read on: an inner answer may be behind. */
   #hold(): void {
-    const { highWaterMarkBytes, maxUnsentBytes } = this.#facts.config
-    if (this.#calls.full) this.#holdUntil('calls', this.#calls.free$)
+    const { maxUnsentBytes } = this.#facts.config
+    if (this.#over) return
     const { unsentBytes } = this.#writer
-    if (unsentBytes <= highWaterMarkBytes || this.#over) return
     if (unsentBytes > maxUnsentBytes) {
       this.#break(new ProtocolError(4490, `${unsentBytes} unsent bytes are over maxUnsentBytes ${maxUnsentBytes}`))
       return
     }
-    this.#holdUntil('output', whenBelow(this.#writer, this.#link, highWaterMarkBytes))
+    if (this.#session.version !== RPC_VERSION_1) return
+    if (this.#calls.full) this.#reading.holdUntil('calls', this.#calls.free$)
+    if (!this.#outflow.open) this.#reading.holdUntil('output', this.#outflow.below())
   }
 
-  /** Holds reading back for `reason` until `over$` emits. */
-  #holdUntil(reason: string, over$: Observable<unknown>): void {
-    if (!this.#gate.hold(reason)) return
-    const released = over$.pipe(take(1))
-    this.#running.add(
-      released.subscribe({ next: () => this.#gate.release(reason), error: error => this.#break(error) }),
-    )
+  get #notice(): { seq: U64; ver: number } {
+    return { seq: 0, ver: this.#session.version }
   }
 
   #finishAfterLast(finish: () => void): void {
-    if (this.#dispatching) {
-      // A handler that closes its own server is answered, too.
-      this.#afterDispatch = () => this.#finishAfterLast(finish)
-      return
-    }
+    // A handler that closes its own server is answered, too.
+    if (this.#requests.afterDispatch(() => this.#finishAfterLast(finish))) return
     this.#running.add(this.#calls.idle$.pipe(take(1)).subscribe({ next: finish, error: error => this.#break(error) }))
   }
 
@@ -231,7 +219,8 @@ export class ServerConnection {
     }
     const { closeCode, seq } = error
     // Seq 0 would be a notice, and that comes anyway.
-    if (seq !== undefined && seq !== 0) writeErrorBody(this.#writer, seq, encoder.encode(CLOSE[closeCode]))
+    if (seq !== undefined && seq !== 0)
+      writeErrorBody(this.#writer, { seq, ver: RPC_VERSION_1 }, encoder.encode(CLOSE[closeCode]))
     this.close(closeCode)
   }
 
@@ -240,7 +229,10 @@ export class ServerConnection {
     if (this.#over) return
     this.#over = true
     last()
+    this.#answers.ended = true
     this.#running.unsubscribe()
+    this.#reading.destroy()
+    this.#outflow.destroy()
     this.#writer.destroy()
     this.#calls.cancelAll()
     this.#ended.next()

@@ -1,10 +1,12 @@
 /**
  * From a call to whoever answers it: a closure, a table, or the two with interceptors around. Rust: `server/dispatch.rs`.
  */
-import { defer, from, isObservable, mergeMap, type Observable, of } from 'rxjs'
+import { defer, firstValueFrom, from, isObservable, mergeMap, type Observable, of } from 'rxjs'
 import { type RpcCode, RpcError, type UserError } from '../error.ts'
+import type { Overflow } from '../flow/overflow.ts'
 import type { U64 } from '../protocol/bytes.ts'
 import type { ErrorsKind } from '../protocol/errors-kind.ts'
+import type { CallShape } from '../protocol/shape.ts'
 
 /** Who called. */
 export interface Peer {
@@ -14,6 +16,8 @@ export interface Peer {
   readonly transport: string
   /** What the client calls itself: a label, never an identity. */
   readonly clientId: U64
+  /** What the server's `authenticate` made of the client's token; `undefined` where there is none. */
+  readonly principal: unknown
 }
 
 /** One call that came in. */
@@ -26,6 +30,16 @@ export interface ServerCall {
   /** The argument, decoded when it is first asked for; throws a {@link CallRefused} `rpc_decode`. Unit is `null`, no message `undefined`. */
   readonly input: unknown
   readonly peer: Peer
+  /** Text to text, from the caller; empty on a connection of version 1. */
+  readonly headers: Readonly<Record<string, string>>
+  /** Which halves of the call have items. */
+  readonly shape: CallShape
+  /** The items of an upload or duplex, once. Throws a `TypeError` for another shape. */
+  readonly items$: Observable<unknown>
+  /** Does the caller of a stream or duplex take an item now? Replays. Throws a `TypeError` for another shape. */
+  readonly demand$: Observable<boolean>
+  /** Items of the answer that the policy lost so far. */
+  readonly dropped: number
   /** Aborts when the answer is no longer wanted: the connection is gone, or the call has run for too long. */
   readonly signal: AbortSignal
   /** When the call will have run for too long, as milliseconds since 1970. */
@@ -34,6 +48,12 @@ export interface ServerCall {
   readonly fail: (value: unknown) => UserError
   /** How the handler's errors travel. Default: a number as errno, a string as text, anything else coded. */
   errors: ErrorsKind | undefined
+  /** What becomes of items that a handler pushes without credit. Default `buffer`. */
+  overflow?: Overflow | undefined
+  /** Credit that the items of an upload or duplex start with, in units. Default: the server's `window`. */
+  window?: number | undefined
+  /** What each item of `items$` goes through first; may give a Promise. Default: nothing. */
+  checkItem?: ((item: unknown) => unknown) | undefined
 }
 
 /**
@@ -43,7 +63,10 @@ export interface ServerCall {
  */
 export type Dispatch = (call: ServerCall) => unknown
 
-/** Sees each call of a server; `next` runs it, or hands it to the interceptor behind. */
+/**
+ * Sees each call of a server; `next` runs it, or hands it to the interceptor behind. It emits the answer; for a stream or duplex
+ * the source of the items, once.
+ */
 export type ServerInterceptor = (
   call: ServerCall,
   next: (call: ServerCall) => Observable<unknown>,
@@ -83,11 +106,19 @@ export function dispatchTable(handlers: ReadonlyMap<number | string, Dispatch>):
 /** `dispatch` with interceptors around it, the first one outermost. */
 export function intercepted(dispatch: Dispatch, interceptors: readonly ServerInterceptor[]): Dispatch {
   if (interceptors.length === 0) return dispatch
-  const run = (call: ServerCall): Observable<unknown> => defer(() => emitted(dispatch(call)))
-  return interceptors.reduceRight<(call: ServerCall) => Observable<unknown>>(
+  // For a stream or duplex it is the source of the items that passes, not the items: they keep their credit.
+  const run = (call: ServerCall): Observable<unknown> =>
+    defer(() => {
+      const answer = dispatch(call)
+      if (call.shape !== 'stream' && call.shape !== 'duplex') return emitted(answer)
+      return isPromiseLike(answer) ? from(answer) : of(answer)
+    })
+  const outermost = interceptors.reduceRight<(call: ServerCall) => Observable<unknown>>(
     (next, interceptor) => call => interceptor(call, next),
     run,
   )
+  return call =>
+    call.shape === 'stream' || call.shape === 'duplex' ? firstValueFrom(outermost(call)) : outermost(call)
 }
 
 /** What a handler answered, as an Observable: of a value, of what a Promise settles to, or of what its Observable emits. */

@@ -1,13 +1,26 @@
 /**
  * A server: listeners in front, a dispatch behind, and a connection for each link in between. Rust: `server/server.rs`.
  */
-import { BehaviorSubject, filter, firstValueFrom, interval, type Observable, race, Subscription, timer } from 'rxjs'
+import {
+  BehaviorSubject,
+  filter,
+  firstValueFrom,
+  interval,
+  type Observable,
+  race,
+  Subscription,
+  take,
+  tap,
+  timer,
+} from 'rxjs'
 import type { Link, Listener } from '../transport/link.ts'
 import { tooMany } from './admission.ts'
 import { RunningTotal } from './calls.ts'
 import type { ServerFacts } from './config.ts'
 import { ServerConnection } from './connection.ts'
 import type { Dispatch } from './dispatch.ts'
+import { ItemCache } from './item-cache.ts'
+import type { Shared } from './shared.ts'
 
 /** A place the server listens at. */
 export interface Listening {
@@ -22,13 +35,17 @@ export interface ServerStats {
   readonly connections: number
   /** Calls that run: begun and not answered. */
   readonly calls: number
+  /** Items that streams have lost by the policy of their contract, since the server began. */
+  readonly dropped: number
+  /** Bytes that requests and items of running calls hold. */
+  readonly heldBytes: number
 }
 
 /** Serves one dispatch on any number of listeners. Rust: `RpcServer`. */
 export class DispatchServer {
   readonly #facts: ServerFacts
-  readonly #dispatch: Dispatch
   readonly #total: RunningTotal
+  readonly #shared: Shared
   readonly #connections = new Set<ServerConnection>()
   readonly #count = new BehaviorSubject(0)
   readonly #listening = new Set<Subscription>()
@@ -40,8 +57,8 @@ export class DispatchServer {
 
   constructor(facts: ServerFacts, dispatch: Dispatch) {
     this.#facts = facts
-    this.#dispatch = dispatch
     this.#total = new RunningTotal(facts.config.maxCalls)
+    this.#shared = { facts, dispatch, total: this.#total, items: new ItemCache(facts.codec) }
   }
 
   /** Binds, and settles when links are accepted there; rejects where binding fails. */
@@ -72,26 +89,42 @@ export class DispatchServer {
   }
 
   stats(): ServerStats {
-    return { connections: this.#connections.size, calls: this.#total.calls }
+    let { dropped } = this.#total
+    let heldBytes = 0
+    for (const connection of this.#connections) {
+      dropped += connection.dropped
+      heldBytes += connection.heldBytes
+    }
+    return { connections: this.#connections.size, calls: this.#total.calls, dropped, heldBytes }
   }
 
   /**
-   * Stops accepting and reading, waits until running calls are answered, `waitMs` at most (default `serverCloseWaitMs`), and
-   * closes every connection. Rust: `close`.
+   * Stops accepting, takes no further calls, waits until the running ones are over, `waitMs` at most (default
+   * `serverCloseWaitMs`), and closes every connection. Streams are ended after `graceMs`. Rust: `close`.
    */
-  async close(options: { readonly waitMs?: number } = {}): Promise<void> {
+  async close(options: { readonly graceMs?: number; readonly waitMs?: number } = {}): Promise<void> {
+    const { serverCloseWaitMs, graceMs: defaultGraceMs } = this.#facts.config
+    const { waitMs = serverCloseWaitMs, graceMs = Math.min(defaultGraceMs, waitMs) } = options
     this.#closed = true
     for (const listening of this.#listening) listening.unsubscribe()
     this.#listening.clear()
-    for (const connection of [...this.#connections]) connection.drain()
+    for (const connection of [...this.#connections]) connection.drain(graceMs)
     const empty = this.#count.pipe(filter(connections => connections === 0))
-    await firstValueFrom(race(empty, timer(options.waitMs ?? this.#facts.config.serverCloseWaitMs)))
+    const over$ = race(empty, timer(waitMs)).pipe(
+      take(1),
+      // Here, not behind the promise: so it is in time where time is virtual.
+      tap({ next: () => this.#closeAll() }),
+    )
+    await firstValueFrom(over$)
+  }
+
+  #closeAll(): void {
     for (const connection of [...this.#connections]) connection.close(4491)
   }
 
   #serve(link: Link): void {
     const reason = tooMany(link, this.#connections, this.#facts.config)
-    const connection = new ServerConnection(link, this.#facts, this.#dispatch, this.#total)
+    const connection = new ServerConnection(link, this.#shared)
     this.#connections.add(connection)
     this.#ticking ??= this.#tick()
     connection.ended$.subscribe({ complete: () => this.#forget(connection), error: () => this.#forget(connection) })

@@ -2,28 +2,22 @@
  * One call on the server and its settlement: whatever the handler does, it is answered once, or not at all where nobody can
  * hear the answer. Rust: `server/task.rs`.
  */
-import { asyncScheduler, isObservable, Subscriber } from 'rxjs'
-import type { Codec } from '../codec/codec.ts'
+import { asyncScheduler, isObservable, type Observable, type Subscriber } from 'rxjs'
 import { RpcError, UserError } from '../error.ts'
 import { Expiring } from '../flow/deadline.ts'
 import type { U64 } from '../protocol/bytes.ts'
 import type { ErrorsKind } from '../protocol/errors-kind.ts'
 import type { RequestFrame } from '../protocol/heads.ts'
+import { UP_CANCEL, UP_CREDIT } from '../protocol/heads-v2.ts'
+import type { CallShape } from '../protocol/shape.ts'
 import { CallRefused, type Dispatch, isPromiseLike, type Peer, type ServerCall } from './dispatch.ts'
+import { HandlerSubscriber } from './handler-subscriber.ts'
+import type { TaskOwner } from './task-owner.ts'
 
-/** What a task needs of the connection it came from. */
-export interface TaskOwner {
-  readonly codec: Codec
-  readonly maxCallMs: number
-  peer(clientId: U64): Peer
-  /** Writes the answer. Called at most once a task, with `task.over` set. */
-  answer(task: ServerTask, value: unknown): void
-  answerError(task: ServerTask, error: unknown): void
-  /** A handler misbehaved after its call was over. */
-  complain(task: ServerTask, error: unknown): void
-  /** The call holds its slot no longer. */
-  released(task: ServerTask): void
-}
+/** A call of 24 h and more runs that long at most. */
+const MAX_CALL_MS = 24 * 60 * 60 * 1000
+
+const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({})
 
 const fail = (value: unknown): UserError =>
   new UserError(value, typeof value === 'string' ? value : 'the handler failed the call')
@@ -31,22 +25,38 @@ const fail = (value: unknown): UserError =>
 /** A call: what its handler sees of it, and what becomes of it. */
 export class ServerTask extends Expiring implements ServerCall {
   readonly seq: U64
+  readonly ver: number
   readonly timeoutMs: number
+  readonly deadline: number
   readonly fail: (value: unknown) => UserError = fail
   errors: ErrorsKind | undefined
-  readonly #owner: TaskOwner
+  headers: Readonly<Record<string, string>> = NO_HEADERS
+  protected readonly owner: TaskOwner
   readonly #frame: RequestFrame
   #aborter: AbortController | undefined
-  #deadline = 0
   #source: Subscriber<unknown> | undefined
+  #promised = false
+  /** Why it is being stopped: told when its handler has let go. */
+  #stopping: CallRefused | undefined
   #over = false
 
   constructor(owner: TaskOwner, frame: RequestFrame) {
     super()
-    this.#owner = owner
+    this.owner = owner
     this.#frame = frame
     this.seq = frame.seq
-    this.timeoutMs = owner.maxCallMs
+    this.ver = frame.ver
+    this.timeoutMs = frame.msLeft > 0 ? Math.min(frame.msLeft, MAX_CALL_MS) : this.longest(frame)
+    this.deadline = asyncScheduler.now() + this.timeoutMs
+  }
+
+  /** How long it may run where the caller does not say. */
+  protected longest(frame: RequestFrame): number {
+    return frame.ver === 1 ? this.owner.maxCallMs : MAX_CALL_MS
+  }
+
+  get shape(): CallShape {
+    return 'unary'
   }
 
   get action(): number | string {
@@ -68,14 +78,14 @@ export class ServerTask extends Expiring implements ServerCall {
       throw new CallRefused('rpc_decode', `${this.action} was called with an empty message; unit is c0`)
     }
     try {
-      return this.#owner.codec.decode(msg)
+      return this.owner.codec.decode(msg)
     } catch (cause) {
       throw new CallRefused('rpc_decode', `the argument of ${this.action}: ${RpcError.from(cause).message}`, cause)
     }
   }
 
   get peer(): Peer {
-    return this.#owner.peer(this.#frame.clientId)
+    return this.owner.peer(this.#frame.clientId)
   }
 
   get signal(): AbortSignal {
@@ -83,14 +93,26 @@ export class ServerTask extends Expiring implements ServerCall {
     return this.#aborter.signal
   }
 
-  get deadline(): number {
-    if (this.#deadline === 0) this.#deadline = asyncScheduler.now() + this.timeoutMs
-    return this.#deadline
+  get items$(): Observable<unknown> {
+    throw new TypeError(`${this.action} is called without items`)
+  }
+
+  get demand$(): Observable<boolean> {
+    throw new TypeError(`${this.action} is called without a stream to answer`)
+  }
+
+  get dropped(): number {
+    return 0
   }
 
   /** It was answered, or never will be. */
   get over(): boolean {
     return this.#over
+  }
+
+  /** It was told to stop, and is answered when its handler has let go. */
+  get stopping(): boolean {
+    return this.#stopping !== undefined
   }
 
   /** Bytes it keeps alive while it runs. */
@@ -100,16 +122,41 @@ export class ServerTask extends Expiring implements ServerCall {
 
   /** Runs the handler. May be over when this returns. */
   run(dispatch: Dispatch): void {
-    this.#guard(() => this.#follow(dispatch(this)))
+    try {
+      this.follow(dispatch(this))
+    } catch (error) {
+      this.failWith(error)
+    }
   }
 
-  /** It has run for too long: answered `rpc_timeout`, and torn down. */
+  /** A further frame of its seq came. */
+  next(frame: RequestFrame): void {
+    if (this.stopping) return // what was under way when it was told to stop
+    if (frame.format === UP_CANCEL) this.stop(new CallRefused('rpc_canceled', 'the caller has gone'))
+    else if (frame.format === UP_CREDIT) this.owner.idle()
+    else
+      this.owner.breach(`call ${this.seq}: a frame of kind ${frame.format} came, and the client has no items to send`)
+  }
+
+  /** The client has finished its direction: nothing more comes for this call. */
+  halfClosed(): void {}
+
+  /** It has run for too long. */
   expire(): void {
-    const message = `${String(this.action)} ran for more than ${this.timeoutMs} ms`
-    this.#settle(new CallRefused('rpc_timeout', message), true)
+    this.stop(new CallRefused('rpc_timeout', `${String(this.action)} ran for more than ${this.timeoutMs} ms`), true)
   }
 
-  /** Nobody waits for its answer any more. */
+  /** Its caller has gone, or the server closes: torn down, and answered when the handler has let go. */
+  stop(reason: CallRefused, now = false): void {
+    if (this.#over || (this.#stopping !== undefined && !now)) return
+    this.#stopping ??= reason
+    this.letGo()
+    this.#aborter?.abort(reason)
+    // A Promise cannot be stopped: its slot is taken until it has settled, or until its time is over.
+    if (!this.#promised || now) this.#settle(this.#stopping, true)
+  }
+
+  /** Nobody can hear its answer any more. */
   cancel(): void {
     if (this.#over) return
     this.#over = true
@@ -125,20 +172,28 @@ export class ServerTask extends Expiring implements ServerCall {
     }
   }
 
-  #follow(answer: unknown): void {
+  /** Takes what the handler returned. */
+  protected follow(answer: unknown): void {
+    if (this.#over || this.#stopping !== undefined) return
     if (isObservable(answer)) {
-      this.#source = new HandlerSubscriber(this, this.#owner)
+      this.#source = new HandlerSubscriber(this)
       try {
         answer.subscribe(this.#source)
       } catch (error) {
-        this.#owner.complain(this, error) // a teardown that threw at once
+        this.complain(error) // a teardown that threw at once
       }
     } else if (isPromiseLike(answer)) {
+      this.#promised = true
       answer.then(
         value => {
-          if (!this.#over) this.#guard(() => this.#follow(value))
+          this.#promised = false
+          this.#guard(() => this.follow(value))
+          if (this.#stopping !== undefined) this.#settle(this.#stopping, true)
         },
-        error => this.failWith(error),
+        error => {
+          this.#promised = false
+          this.failWith(error)
+        },
       )
     } else {
       this.answerWith(answer)
@@ -152,48 +207,34 @@ export class ServerTask extends Expiring implements ServerCall {
 
   /** The handler's error. After the end it is only complained about. */
   failWith(error: unknown): void {
-    if (this.#over) this.#owner.complain(this, error)
-    else this.#settle(error, true)
+    if (this.#over) this.complain(error)
+    else this.#settle(this.#stopping ?? error, true)
+  }
+
+  /** The handler misbehaved after its call was over. */
+  complain(error: unknown): void {
+    this.owner.complain(this, error)
+  }
+
+  /** Lets go of what the handler runs. May be called twice. */
+  protected letGo(): void {
+    const source = this.#source
+    this.#source = undefined
+    source?.unsubscribe()
   }
 
   #settle(result: unknown, isError: boolean): void {
     if (this.#over) return
     this.#over = true
-    if (isError) this.#owner.answerError(this, result)
-    else this.#owner.answer(this, result)
+    if (isError) this.owner.answerError(this, result)
+    else this.owner.answer(this, result)
     this.#tearDown(isError ? result : undefined)
   }
 
   #tearDown(reason: unknown): void {
     this.leaveDeadline()
-    const source = this.#source
-    this.#source = undefined
-    source?.unsubscribe()
+    this.letGo()
     if (reason !== undefined) this.#aborter?.abort(reason)
-    this.#owner.released(this)
-  }
-}
-
-/** Subscribes to a handler's Observable. A teardown that throws is complained about, and hurts nobody else. */
-class HandlerSubscriber extends Subscriber<unknown> {
-  readonly #task: ServerTask
-  readonly #owner: TaskOwner
-
-  constructor(task: ServerTask, owner: TaskOwner) {
-    super({
-      next: value => task.answerWith(value),
-      error: (error: unknown) => task.failWith(error),
-      complete: () => task.answerWith(undefined),
-    })
-    this.#task = task
-    this.#owner = owner
-  }
-
-  override unsubscribe(): void {
-    try {
-      super.unsubscribe()
-    } catch (error) {
-      this.#owner.complain(this.#task, error)
-    }
+    this.owner.released(this)
   }
 }

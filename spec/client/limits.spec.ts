@@ -5,43 +5,49 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { firstValueFrom } from 'rxjs'
 import { connect } from '../../lib/node/index.ts'
-import { atClient, atServer, follow, turn } from '../support/arena.ts'
-import { concat } from '../support/hex.ts'
-import { response } from '../support/raw-frames.ts'
+import { atClient, atServer, BOTH_VERSIONS, follow, turn } from '../support/arena.ts'
 
 const MIB = 1024 * 1024
 
 describe('a client', () => {
-  atServer('keeps as many calls in flight as its window has slots, and the others waiting', async ({ lab, client }) => {
-    const caller = client({ thresholds: 2 })
-    const calls = Array.from({ length: 5 }, (_, i) => follow(caller.call({ action: 'Lab.hold', input: i })))
-    await lab.holds(2)
-    for (let i = 0; i < 5; i++) await turn()
-    assert.deepEqual([lab.ran.length, caller.stats.inFlight, caller.stats.waiting], [2, 2, 3])
-    lab.held[0]!.next('a slot comes back')
-    await lab.holds(2)
-    assert.deepEqual([lab.ran.length, caller.stats.inFlight, caller.stats.waiting], [3, 2, 2])
-    while (lab.held.length > 0 || lab.ran.length < 5) {
-      lab.held[0]?.next('and another')
-      await turn()
-    }
-    for (const call of calls) await call.answers()
-  })
+  atServer(
+    'keeps as many calls in flight as its window has slots, and the others waiting',
+    async ({ lab, client }) => {
+      const caller = client({ thresholds: 2 })
+      const calls = Array.from({ length: 5 }, (_, i) => follow(caller.call({ action: 'Lab.hold', input: i })))
+      await lab.holds(2)
+      for (let i = 0; i < 5; i++) await turn()
+      assert.deepEqual([lab.ran.length, caller.stats.inFlight, caller.stats.waiting], [2, 2, 3])
+      lab.held[0]!.next('a slot comes back')
+      await lab.holds(2)
+      assert.deepEqual([lab.ran.length, caller.stats.inFlight, caller.stats.waiting], [3, 2, 2])
+      while (lab.held.length > 0 || lab.ran.length < 5) {
+        lab.held[0]?.next('and another')
+        await turn()
+      }
+      for (const call of calls) await call.answers()
+    },
+    { versions: BOTH_VERSIONS },
+  )
 
-  atServer('answers a ping while its window is full', async ({ lab, client }) => {
-    const caller = client({ thresholds: 1 })
-    const call = follow(caller.call({ action: 'Lab.hold' }))
-    await lab.holds(1)
-    await firstValueFrom(caller.ping(), { defaultValue: 'pong' })
-    lab.held[0]!.next(1)
-    await call.answers()
-  })
+  atServer(
+    'answers a ping while its window is full',
+    async ({ lab, client }) => {
+      const caller = client({ thresholds: 1 })
+      const call = follow(caller.call({ action: 'Lab.hold' }))
+      await lab.holds(1)
+      await firstValueFrom(caller.ping(), { defaultValue: 'pong' })
+      lab.held[0]!.next(1)
+      await call.answers()
+    },
+    { versions: BOTH_VERSIONS },
+  )
 
   atClient(
     'lets maxWaitingCalls wait, and fails the rest with rpc_overflow, executed no',
-    async ({ client, raw }) => {
+    async ({ client, agreed }) => {
       const calls = Array.from({ length: 6 }, () => follow(client.call({ action: 'Lab.call' })))
-      const peer = await raw.peer(0)
+      const peer = await agreed(0)
       await peer.wasAsked(1)
       const more = [1, 2, 3].map(() => follow(client.call({ action: 'Lab.more' })))
       const refused = [...calls, ...more].filter(each => each.ends > 0)
@@ -51,15 +57,15 @@ describe('a client', () => {
       assert.ok(refused.length >= 4, `${refused.length} were refused`)
       assert.equal(client.stats.waiting <= 4, true)
     },
-    { options: { thresholds: 1, maxWaitingCalls: 4 } },
+    { options: { thresholds: 1, maxWaitingCalls: 4 }, versions: BOTH_VERSIONS },
   )
 
   atClient(
     'lets calls of maxWaitingBytes wait, and fails the rest with rpc_overflow, executed no',
-    async ({ client, raw }) => {
+    async ({ client, agreed, answer }) => {
       const blob = new Uint8Array(1000)
       const first = follow(client.call({ action: 'Lab.first' }))
-      const peer = await raw.peer(0)
+      const peer = await agreed(0)
       await peer.wasAsked(1)
       const waiting = [1, 2, 3].map(() => follow(client.call({ action: 'Lab.waits', blob })))
       await follow(client.call({ action: 'Lab.call', blob })).failsWith(
@@ -71,15 +77,14 @@ describe('a client', () => {
       waiting[0]!.unsubscribe()
       const next = follow(client.call({ action: 'Lab.waits', blob }))
       assert.equal(client.stats.waiting, 3)
-      peer.send(concat([1].map(seq => response({ seq, msg: Uint8Array.of(1) }))))
-      await first.answers()
-      for (let seq = 2; seq <= 4; seq++) {
-        await peer.wasAsked(seq)
-        peer.send(response({ seq, msg: Uint8Array.of(1) }))
+      for (let count = 1; count <= 4; count++) {
+        const { seq } = (await peer.wasAsked(count)).at(-1)!
+        peer.send(answer({ seq, msg: Uint8Array.of(1) }))
+        if (count === 1) await first.answers()
       }
       for (const call of [waiting[1]!, waiting[2]!, next]) await call.answers()
     },
-    { options: { thresholds: 1, maxWaitingBytes: 2500 } },
+    { options: { thresholds: 1, maxWaitingBytes: 2500 }, versions: BOTH_VERSIONS },
   )
 
   for (const [what, request, code, message] of [
@@ -105,19 +110,23 @@ describe('a client', () => {
     ],
   ] as const) {
     for (const state of ['with no connection yet', 'with a connection', 'with a full window'] as const) {
-      atServer(`fails the call of ${what}, ${state}, and no other`, async ({ lab, client }) => {
-        const caller = client(state === 'with a full window' ? { thresholds: 1 } : {})
-        const before = state === 'with no connection yet' ? undefined : follow(caller.call({ action: 'Lab.hold' }))
-        if (before !== undefined) await lab.holds(1)
-        const bad = follow(caller.call({ action: 'Lab.echo', ...request }))
-        const after = follow(caller.call({ action: 'Lab.echo', input: 'after' }))
-        const error = await bad.failsWith(code, message, 'no')
-        assert.equal(error.action, 'action' in request ? request.action : 'Lab.echo')
-        lab.held[0]?.next('before')
-        await before?.answers()
-        assert.equal((await after.answers()).value, 'after')
-        assert.deepEqual(lab.inputs, ['after'])
-      })
+      atServer(
+        `fails the call of ${what}, ${state}, and no other`,
+        async ({ lab, client }) => {
+          const caller = client(state === 'with a full window' ? { thresholds: 1 } : {})
+          const before = state === 'with no connection yet' ? undefined : follow(caller.call({ action: 'Lab.hold' }))
+          if (before !== undefined) await lab.holds(1)
+          const bad = follow(caller.call({ action: 'Lab.echo', ...request }))
+          const after = follow(caller.call({ action: 'Lab.echo', input: 'after' }))
+          const error = await bad.failsWith(code, message, 'no')
+          assert.equal(error.action, 'action' in request ? request.action : 'Lab.echo')
+          lab.held[0]?.next('before')
+          await before?.answers()
+          assert.equal((await after.answers()).value, 'after')
+          assert.deepEqual(lab.inputs, ['after'])
+        },
+        { versions: BOTH_VERSIONS },
+      )
     }
   }
 

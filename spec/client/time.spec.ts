@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { NEVER } from 'rxjs'
 import { clientOf } from '../../lib/connect.ts'
+import { BOTH_VERSIONS } from '../support/arena.ts'
 import { response } from '../support/raw-frames.ts'
 import type { RawPeer } from '../support/raw-peer.ts'
 import { virtually } from '../support/virtual.ts'
@@ -15,127 +16,142 @@ const H24 = 24 * 60 * 60 * 1000
 /** The virtual millisecond of an entry. */
 const when = (entry: string | undefined): number => Number.parseInt(entry ?? 'NaN', 10)
 
-describe('the timeout of a call', () => {
-  for (const [timeoutMs, tick] of [
-    [1, 50],
-    [49, 50],
-    [50, 50],
-    [1234, 50],
-    [4999, 50],
-    [5000, 1000],
-    [5001, 1000],
-    [20_000, 1000],
-    [54_000, 1000],
-  ] as const) {
-    for (const start of [0, 1, 333, 999]) {
+for (const version of BOTH_VERSIONS) {
+  /** Whose clock is first makes no difference: the server's may be, in version 2, where it knows how long its caller waits. */
+  const timedOut = (ms: number, action = 'Lab.never'): RegExp =>
+    new RegExp(
+      version === 1
+        ? `error rpc_timeout maybe: ${action} was not answered within ${ms} ms$`
+        : `error rpc_timeout (maybe: ${action} was not answered within ${ms} ms|yes: ${action} was answered with rpc_timeout)$`,
+    )
+
+  describe(`the timeout of a call of version ${version}`, () => {
+    for (const [timeoutMs, tick] of [
+      [1, 50],
+      [49, 50],
+      [50, 50],
+      [1234, 50],
+      [4999, 50],
+      [5000, 1000],
+      [5001, 1000],
+      [20_000, 1000],
+      [54_000, 1000],
+    ] as const) {
+      for (const start of [0, 1, 333, 999]) {
+        it(
+          `of ${timeoutMs} ms, begun at ${start} ms, passes in [T, T + ${tick})`,
+          virtually(({ at, end, client, server, record }) => {
+            const caller = client(server().address)
+            record(caller.call({ action: 'Lab.echo' }))
+            let seen: string[] = []
+            at(start, () => {
+              seen = record(caller.call({ action: 'Lab.never', timeoutMs }))
+            })
+            end(start + timeoutMs + 2000)
+            return () => {
+              const ms = when(seen[0])
+              assert.ok(ms >= start + timeoutMs && ms < start + timeoutMs + tick, `ended at ${ms}`)
+              assert.match(seen[0]!, timedOut(timeoutMs))
+              assert.equal(seen.length, 1)
+            }
+          }, version),
+        )
+      }
+    }
+
+    it(
+      'is taskTimeoutMs where the call has none of its own',
+      virtually(({ end, client, server, record }) => {
+        const seen = record(client(server().address, { taskTimeoutMs: 7000 }).call({ action: 'Lab.never' }))
+        end(9000)
+        return () => {
+          assert.match(seen.join(), timedOut(7000))
+          assert.ok(when(seen[0]) >= 7000 && when(seen[0]) < 8000, seen[0])
+        }
+      }, version),
+    )
+
+    for (const timeoutMs of [0, -1, -Infinity]) {
       it(
-        `of ${timeoutMs} ms, begun at ${start} ms, passes in [T, T + ${tick})`,
-        virtually(({ at, end, client, server, record }) => {
-          const caller = client(server().address)
-          record(caller.call({ action: 'Lab.echo' }))
-          let seen: string[] = []
-          at(start, () => {
-            seen = record(caller.call({ action: 'Lab.never', timeoutMs }))
-          })
-          end(start + timeoutMs + 2000)
+        `of ${timeoutMs} ms fails at once, and nothing is sent or dialled (C16)`,
+        virtually(({ client, rawServer, record }) => {
+          const peers: RawPeer[] = []
+          const caller = client(rawServer(peer => peers.push(peer)))
+          const seen = record(caller.call({ action: 'Lab.call', timeoutMs }))
+          for (const peer of peers) peer.reset()
           return () => {
-            const ms = when(seen[0])
-            assert.ok(ms >= start + timeoutMs && ms < start + timeoutMs + tick, `ended at ${ms}`)
-            assert.match(seen[0]!, new RegExp(`rpc_timeout maybe: Lab.never was not answered within ${timeoutMs} ms`))
-            assert.equal(seen.length, 1)
+            assert.match(seen.join(), /^0 error rpc_timeout no: Lab.call was not sent within -?(0|1|Infinity) ms$/)
+            for (const peer of peers) assert.equal(version === 1 ? peer.bytes : peer.asked.length, 0)
           }
-        }),
+        }, version),
       )
     }
-  }
 
-  it(
-    'is taskTimeoutMs where the call has none of its own',
-    virtually(({ end, client, server, record }) => {
-      const seen = record(client(server().address, { taskTimeoutMs: 7000 }).call({ action: 'Lab.never' }))
-      end(9000)
-      return () => assert.match(seen[0]!, /^7\d{3} error rpc_timeout maybe: .* within 7000 ms$/)
-    }),
-  )
-
-  for (const timeoutMs of [0, -1, -Infinity]) {
-    it(
-      `of ${timeoutMs} ms fails at once, and nothing is sent or dialled (C16)`,
-      virtually(({ client, rawServer, record }) => {
-        const peers: RawPeer[] = []
-        const caller = client(rawServer(peer => peers.push(peer)))
-        const seen = record(caller.call({ action: 'Lab.call', timeoutMs }))
-        for (const peer of peers) peer.reset()
-        return () => {
-          assert.match(seen.join(), /^0 error rpc_timeout no: Lab.call was not sent within -?(0|1|Infinity) ms$/)
-          assert.equal(peers.map(peer => peer.bytes).join(), peers.map(() => 0).join())
-        }
-      }),
-    )
-  }
-
-  for (const timeoutMs of [Infinity, H24 + 1, 2 ** 31, Number.MAX_VALUE]) {
-    it(
-      `of ${timeoutMs} ms is cut to 24 hours (C16)`,
-      virtually(({ end, client, server, record }) => {
-        const quiet = { tickMs: 60_000, pingIntervalMs: 3 * H24, deadAfterMs: 3 * H24 }
-        const { address } = server({ tickMs: 60_000, maxCallMs: 2 * H24, idleTimeoutMs: 3 * H24 })
-        const seen = record(client(address, quiet).call({ action: 'Lab.never', timeoutMs }))
-        end(H24 + 120_000)
-        return () => {
-          assert.match(seen.join(), /^\d+ error rpc_timeout maybe: .* within 86400000 ms$/)
-          assert.ok(when(seen[0]) >= H24 && when(seen[0]) < H24 + 60_000, seen[0])
-        }
-      }),
-    )
-  }
-
-  it('of NaN, and of what is no number, is a TypeError at the call (C16)', () => {
-    const client = clientOf({ address: 'memory:none', dial: () => NEVER }, {})
-    for (const timeoutMs of [Number.NaN, '5' as unknown as number]) {
-      assert.throws(() => client.call({ action: 'Lab.call', timeoutMs }), {
-        name: 'TypeError',
-        message: `timeoutMs must be a number of milliseconds, not ${timeoutMs}`,
-      })
+    for (const timeoutMs of [Infinity, H24 + 1, 2 ** 31, Number.MAX_VALUE]) {
+      it(
+        `of ${timeoutMs} ms is cut to 24 hours (C16)`,
+        virtually(({ end, client, server, record }) => {
+          const quiet = { tickMs: 60_000, pingIntervalMs: 3 * H24, deadAfterMs: 3 * H24 }
+          const { address } = server({ tickMs: 60_000, maxCallMs: 2 * H24, idleTimeoutMs: 3 * H24 })
+          const seen = record(client(address, quiet).call({ action: 'Lab.never', timeoutMs }))
+          end(H24 + 120_000)
+          return () => {
+            assert.match(seen.join(), timedOut(H24))
+            assert.ok(when(seen[0]) >= H24 && when(seen[0]) < H24 + 60_000, seen[0])
+          }
+        }, version),
+      )
     }
+
+    it('of NaN, and of what is no number, is a TypeError at the call (C16)', () => {
+      const client = clientOf({ address: 'memory:none', dial: () => NEVER }, {})
+      for (const timeoutMs of [Number.NaN, '5' as unknown as number]) {
+        assert.throws(() => client.call({ action: 'Lab.call', timeoutMs }), {
+          name: 'TypeError',
+          message: `timeoutMs must be a number of milliseconds, not ${timeoutMs}`,
+        })
+      }
+    })
+
+    it(
+      'runs while the call waits for a slot, and then nothing was sent',
+      virtually(({ at, end, client, server, record }) => {
+        const { address, lab } = server()
+        const caller = client(address, { thresholds: 1 })
+        const first = record(caller.call({ action: 'Lab.hold', timeoutMs: 10_000 }))
+        const second = record(caller.call({ action: 'Lab.echo', timeoutMs: 100 }))
+        at(5000, () => lab.held[0]!.next('late'))
+        end(6000)
+        return () => {
+          assert.match(second.join(), /^1\d\d error rpc_timeout no: Lab.echo was not sent within 100 ms$/)
+          assert.equal(first.length, 2)
+          assert.deepEqual(lab.inputs, [])
+        }
+      }, version),
+    )
+
+    it(
+      'runs while the client dials, which stops after connectTimeoutMs',
+      virtually(({ record }) => {
+        const client = clientOf({ address: 'memory:far', dial: () => NEVER }, { connectTimeoutMs: 3000 })
+        const short = record(client.call({ action: 'Lab.short', timeoutMs: 1000 }))
+        const long = record(client.call({ action: 'Lab.long' }))
+        return () => {
+          assert.match(short.join(), /^10\d\d error rpc_timeout no: Lab.short was not sent within 1000 ms$/)
+          assert.match(
+            long.join(),
+            /^3000 error rpc_unreachable no: .*no connection to memory:far within connectTimeoutMs 3000/,
+          )
+          assert.deepEqual(client.stats, { waiting: 0, inFlight: 0, lateAnswers: 0 })
+        }
+      }, version),
+    )
   })
+}
 
+describe('a timeout that passes', () => {
   it(
-    'runs while the call waits for a slot, and then nothing was sent',
-    virtually(({ at, end, client, server, record }) => {
-      const { address, lab } = server()
-      const caller = client(address, { thresholds: 1 })
-      const first = record(caller.call({ action: 'Lab.hold', timeoutMs: 10_000 }))
-      const second = record(caller.call({ action: 'Lab.echo', timeoutMs: 100 }))
-      at(5000, () => lab.held[0]!.next('late'))
-      end(6000)
-      return () => {
-        assert.match(second.join(), /^1\d\d error rpc_timeout no: Lab.echo was not sent within 100 ms$/)
-        assert.equal(first.length, 2)
-        assert.deepEqual(lab.inputs, [])
-      }
-    }),
-  )
-
-  it(
-    'runs while the client dials, which stops after connectTimeoutMs',
-    virtually(({ record }) => {
-      const client = clientOf({ address: 'memory:far', dial: () => NEVER }, { connectTimeoutMs: 3000 })
-      const short = record(client.call({ action: 'Lab.short', timeoutMs: 1000 }))
-      const long = record(client.call({ action: 'Lab.long' }))
-      return () => {
-        assert.match(short.join(), /^10\d\d error rpc_timeout no: Lab.short was not sent within 1000 ms$/)
-        assert.match(
-          long.join(),
-          /^3000 error rpc_unreachable no: .*no connection to memory:far within connectTimeoutMs 3000/,
-        )
-        assert.deepEqual(client.stats, { waiting: 0, inFlight: 0, lateAnswers: 0 })
-      }
-    }),
-  )
-
-  it(
-    'frees the slot for the next call, and its late answer is dropped and counted',
+    'frees the slot for the next call in version 1, and its late answer is dropped and counted',
     virtually(({ at, end, client, server, record }) => {
       const { address, lab } = server()
       const caller = client(address, { thresholds: 1 })
@@ -153,29 +169,48 @@ describe('the timeout of a call', () => {
         assert.match(next[0]!, /^10\d\d next .*"next"/)
         assert.equal(late, 1)
       }
+    }, 1),
+  )
+
+  it(
+    'stops the handler in version 2, whose end frees the slot for the next call',
+    virtually(({ end, client, server, record }) => {
+      const { address, lab } = server()
+      const caller = client(address, { thresholds: 1 })
+      record(caller.call({ action: 'Lab.hold', timeoutMs: 1000 }))
+      const next = record(caller.call({ action: 'Lab.echo', input: 'next' }))
+      end(4000)
+      return () => {
+        assert.match(next[0]!, /^10\d\d next .*"next"/)
+        assert.deepEqual([lab.tornDown, lab.aborted, caller.stats.lateAnswers], [1, 1, 0])
+      }
     }),
   )
 })
 
 describe('a call that is given up', () => {
-  it(
-    'while it waits is forgotten, and never sent',
-    virtually(({ at, end, client, server }) => {
-      const { address, lab } = server()
-      const caller = client(address, { thresholds: 1 })
-      caller.call({ action: 'Lab.hold' }).subscribe()
-      const waiting = caller.call({ action: 'Lab.echo' }).subscribe()
-      assert.equal(caller.stats.waiting, 1)
-      waiting.unsubscribe()
-      assert.equal(caller.stats.waiting, 0)
-      at(100, () => lab.held[0]!.next(1))
-      end(200)
-      return () => assert.deepEqual(lab.ran, ['Lab.hold'])
-    }),
-  )
+  for (const version of BOTH_VERSIONS) {
+    it(
+      `while it waits is forgotten, and never sent, in version ${version}`,
+      virtually(({ at, end, client, server }) => {
+        const { address, lab } = server()
+        const caller = client(address, { thresholds: 1 })
+        caller.call({ action: 'Lab.hold' }).subscribe()
+        const waiting = caller.call({ action: 'Lab.echo' }).subscribe()
+        at(1, () => {
+          assert.equal(caller.stats.waiting, 1)
+          waiting.unsubscribe()
+          assert.equal(caller.stats.waiting, 0)
+        })
+        at(100, () => lab.held[0]!.next(1))
+        end(200)
+        return () => assert.deepEqual(lab.ran, ['Lab.hold'])
+      }, version),
+    )
+  }
 
   it(
-    'after it was sent keeps its slot until the answer comes, which is dropped without a count',
+    'after it was sent keeps its slot until the answer comes in version 1, which is dropped without a count',
     virtually(({ at, end, client, server, record }) => {
       const { address, lab } = server()
       const caller = client(address, { thresholds: 1 })
@@ -189,11 +224,28 @@ describe('a call that is given up', () => {
         assert.equal(when(next[0]), 500)
         assert.equal(caller.stats.lateAnswers, 0)
       }
+    }, 1),
+  )
+
+  it(
+    'after it was sent stops its handler in version 2, and has its slot until that has ended',
+    virtually(({ at, end, client, server, record }) => {
+      const { address, lab } = server()
+      const caller = client(address, { thresholds: 1 })
+      const sent = caller.call({ action: 'Lab.hold' }).subscribe()
+      const next = record(caller.call({ action: 'Lab.echo', input: 'next' }))
+      at(10, () => sent.unsubscribe())
+      at(20, () => assert.deepEqual([caller.stats.inFlight, caller.stats.waiting, lab.tornDown], [0, 0, 1]))
+      end(900)
+      return () => {
+        assert.equal(when(next[0]), 10)
+        assert.equal(caller.stats.lateAnswers, 0)
+      }
     }),
   )
 
   it(
-    'after it was sent keeps its slot until its deadline at the latest',
+    'after it was sent keeps its slot until its deadline at the latest in version 1',
     virtually(({ at, end, client, server, record }) => {
       const caller = client(server().address, { thresholds: 1 })
       const sent = caller.call({ action: 'Lab.never', timeoutMs: 2000 }).subscribe()
@@ -201,7 +253,7 @@ describe('a call that is given up', () => {
       at(10, () => sent.unsubscribe())
       end(3000)
       return () => assert.ok(when(next[0]) >= 2000 && when(next[0]) < 2050, next[0])
-    }),
+    }, 1),
   )
 
   it(
@@ -220,7 +272,7 @@ describe('a call that is given up', () => {
   )
 
   it(
-    'by its signal later fails at once, executed maybe, and its slot stays taken until the answer',
+    'by its signal later fails at once, executed maybe, and its slot stays taken until the answer in version 1',
     virtually(({ at, end, client, server, record }) => {
       const { address, lab } = server()
       const caller = client(address, { thresholds: 1 })
@@ -237,7 +289,7 @@ describe('a call that is given up', () => {
         assert.deepEqual(waiting, ['40 error rpc_canceled no: Lab.echo was aborted by its signal'])
         assert.equal(when(next[0]), 90)
       }
-    }),
+    }, 1),
   )
 })
 
@@ -255,7 +307,7 @@ function ponging(peer: RawPeer, pings: bigint[]): void {
   peer.onBytes = look
 }
 
-describe('the heartbeat of a client', () => {
+describe('the heartbeat of a client of version 1', () => {
   it(
     'pings after 25 s of silence, and as often as it lasts, with seqs of its own',
     virtually(({ end, now, client, rawServer, record }) => {
@@ -281,7 +333,7 @@ describe('the heartbeat of a client', () => {
           assert.ok(since >= 25_000 && since <= 27_000, `pings at ${times}`)
         }
       }
-    }),
+    }, 1),
   )
 
   it(
@@ -303,7 +355,7 @@ describe('the heartbeat of a client', () => {
           'no ping was sent',
         )
       }
-    }),
+    }, 1),
   )
 
   it(
@@ -319,7 +371,7 @@ describe('the heartbeat of a client', () => {
       end(100_000)
       return () =>
         assert.match(seen.join(), /^3\d{4} error rpc_io_err maybe: .*of 2\d bytes of a frame came within 30\d\d\d ms/)
-    }),
+    }, 1),
   )
 
   it(
@@ -330,6 +382,6 @@ describe('the heartbeat of a client', () => {
       end(30_000)
       return () =>
         assert.match(seen.join(), /^[5-7]\d{3} error rpc_io_err no: .*none of 100\d+ unsent bytes left within/)
-    }),
+    }, 1),
   )
 })

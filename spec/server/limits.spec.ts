@@ -1,14 +1,17 @@
 /**
- * What a server does when there is too much of anything: it pauses, and it closes what does not get on.
+ * What a server does when there is too much of anything: it pauses a connection of version 1, and it closes what does not get on.
  */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { EMPTY, Observable, of, Subject } from 'rxjs'
 import { type Bound, type Link, type Listener, ReplyWithBlob, RpcServer } from '../../lib/node/index.ts'
-import { atServer, follow, turn } from '../support/arena.ts'
+import { atServer, BOTH_VERSIONS, follow, turn, type Version } from '../support/arena.ts'
 import { concat } from '../support/hex.ts'
 import { answers, ping, request } from '../support/raw-frames.ts'
+import type { RawPeer } from '../support/raw-peer.ts'
+import { callerOf } from '../support/stage.ts'
 import { memory, SOCKETS } from '../support/transports.ts'
+import { upRequest } from '../support/v2-frames.ts'
 import { virtually } from '../support/virtual.ts'
 
 const when = (entry: string | undefined): number => Number.parseInt(entry ?? 'NaN', 10)
@@ -20,9 +23,20 @@ async function turns(count = 10): Promise<void> {
   for (let i = 0; i < count; i++) await turn()
 }
 
+/** A raw client that has come to terms where there is something to agree on, and its calls, that many in one piece. */
+async function caller(
+  peer: RawPeer,
+  version: Version,
+): Promise<{ peer: RawPeer; calls: (count: number, action: string) => Uint8Array }> {
+  if (version === 2) await callerOf(peer)
+  const call = (seq: number, action: string): Uint8Array =>
+    version === 1 ? request({ seq, action }) : upRequest(seq, { action })
+  return { peer, calls: (count, action) => concat(Array.from({ length: count }, (_, i) => call(i + 2, action))) }
+}
+
 describe('a server', () => {
   atServer(
-    'runs no more than maxCalls at once on all its connections, and the rest as slots come back',
+    'runs no more than maxCalls at once on all its connections of version 1, and the rest as slots come back',
     async ({ lab, raw }) => {
       const peers = await Promise.all([raw(), raw(), raw()])
       for (const peer of peers) peer.send(holds(10))
@@ -37,11 +51,11 @@ describe('a server', () => {
       for (const peer of peers) await peer.answered(10)
       assert.equal(lab.ran.length, 30)
     },
-    { options: { maxCalls: 5 }, on: SOCKETS },
+    { options: { maxCalls: 5 }, on: SOCKETS, versions: [1] },
   )
 
   atServer(
-    'reads no further while handlers hold maxHeldBytes of a connection',
+    'reads no further while handlers hold maxHeldBytes of a connection of version 1',
     async ({ lab, raw }) => {
       const [full, other] = await Promise.all([raw(), raw()])
       full.send(holds(6, { blob: new Uint8Array(1000) }))
@@ -65,12 +79,13 @@ describe('a server', () => {
   let ran = 0
   atServer(
     'starts no further call above the high-water mark while a client does not read, and goes on when it does',
-    async ({ raw }) => {
+    async ({ raw, version }) => {
       ran = 0
-      const peer = await raw()
+      const { peer, calls } = await caller(await raw(), version)
+      const before = peer.bytes
       peer.pause()
       const many = 400
-      peer.send(concat(Array.from({ length: many }, (_, i) => request({ seq: i + 1, action: 'Big.answer' }))))
+      peer.send(calls(many, 'Big.answer'))
       for (let still = 0, last = -1; still < 50; still++) {
         if (ran !== last) still = 0
         last = ran
@@ -78,10 +93,11 @@ describe('a server', () => {
       }
       assert.ok(ran > 0 && ran < many / 2, `${ran} of ${many} were started`)
       peer.resume()
-      await peer.until(() => peer.bytes === many * (20 + 1 + answer.blob.length))
+      await peer.until(() => peer.bytes - before === many * (20 + 1 + answer.blob.length))
       assert.equal(ran, many)
     },
     {
+      versions: BOTH_VERSIONS,
       options: {
         dispatch: call => {
           if (call.action === 'Lab.witness') return call.input
@@ -94,16 +110,17 @@ describe('a server', () => {
 
   atServer(
     'closes with 4490 a connection whose client never reads, and tears its handlers down',
-    async ({ raw, server, log }) => {
-      const peer = await raw()
+    async ({ raw, server, log, version }) => {
+      const { peer, calls } = await caller(await raw(), version)
       peer.pause()
-      peer.send(concat(Array.from({ length: 400 }, (_, i) => request({ seq: i + 1, action: 'Big.answer' }))))
+      peer.send(calls(400, 'Big.answer'))
       while (server.stats().connections > 1) await turn()
       assert.match(log.map(entry => entry.message).join(), /none of \d+ unsent bytes left within drainTimeoutMs 60/)
       peer.resume()
       await peer.ended()
     },
     {
+      versions: BOTH_VERSIONS,
       options: {
         tickMs: 20,
         drainTimeoutMs: 60,
@@ -114,11 +131,10 @@ describe('a server', () => {
 
   atServer(
     'closes at once with 4490 above maxUnsentBytes',
-    async ({ raw, server, log }) => {
-      const peer = await raw()
+    async ({ raw, server, log, version }) => {
+      const { peer, calls } = await caller(await raw(), version)
       peer.pause()
-      const many = Array.from({ length: 64 }, (_, i) => request({ seq: i + 1, action: 'Lab.later' }))
-      peer.send(concat(many))
+      peer.send(calls(64, 'Lab.later'))
       while (server.stats().calls < 64) await turn()
       release.next()
       while (server.stats().connections > 1) await turn()
@@ -127,6 +143,7 @@ describe('a server', () => {
       await peer.ended()
     },
     {
+      versions: BOTH_VERSIONS,
       options: {
         maxUnsentBytes: 2 * 1024 * 1024,
         dispatch: call =>
@@ -203,7 +220,7 @@ describe('a server', () => {
   }
 
   it(
-    'answers rpc_timeout after maxCallMs, tears the handler down, and drops what it still says (C13)',
+    'answers rpc_timeout after maxCallMs in version 1, tears the handler down, and drops what it still says (C13)',
     virtually(({ end, server, client, record }) => {
       const { address, lab } = server()
       const seen = record(client(address).call({ action: 'Lab.hold', timeoutMs: 200_000 }))
@@ -211,6 +228,24 @@ describe('a server', () => {
       return () => {
         assert.match(seen.join(), /^9[01]\d{3} error rpc_timeout yes: Lab.hold was answered with rpc_timeout$/)
         assert.deepEqual([lab.tornDown, lab.aborted], [1, 1])
+      }
+    }, 1),
+  )
+
+  it(
+    'lets a call of version 2 run for as long as its caller waits, whatever maxCallMs says, and tears it down then (C13)',
+    virtually(({ at, end, server, client, record }) => {
+      const { address, lab } = server()
+      const short = record(client(address).call({ action: 'Lab.hold', timeoutMs: 30_000 }))
+      const long = record(client(address).call({ action: 'Lab.hold', timeoutMs: 150_000 }))
+      at(29_999, () => assert.equal(lab.tornDown, 0))
+      at(31_000, () => assert.equal(lab.tornDown, 1))
+      at(149_999, () => assert.equal(lab.tornDown, 1))
+      end(152_000)
+      return () => {
+        assert.match(short.join(), /^30\d{3} error rpc_timeout /)
+        assert.match(long.join(), /^150\d{3} error rpc_timeout /)
+        assert.deepEqual([lab.tornDown, lab.aborted], [2, 2])
       }
     }),
   )
@@ -280,14 +315,15 @@ describe('a server', () => {
 
   atServer(
     'tells the handler who called, and when its time is over',
-    async ({ client }) => {
+    async ({ client, version }) => {
       const seen = await follow(client({ clientId: 2n ** 64n - 1n }).call({ action: 'Who.calls' })).answers()
       const { transport, clientId, left } = seen.value as { transport: string; clientId: bigint; left: number }
       assert.ok(['memory', 'tcp', 'unix', 'ws'].includes(transport), transport)
       assert.equal(clientId, 2n ** 64n - 1n)
-      assert.equal(left, 90_000)
+      assert.equal(left, version === 1 ? 90_000 : 20_000)
     },
     {
+      versions: BOTH_VERSIONS,
       options: {
         dispatch: call =>
           call.action === 'Lab.witness'

@@ -1,0 +1,58 @@
+/**
+ * The slots of one kind of call on one connection: a window, and the queue in front of it.
+ */
+import type { Subscription } from 'rxjs'
+import { Inlet } from '../flow/inlet.ts'
+import { slidingWindow } from '../flow/sliding-window.ts'
+import type { ClientTask } from './task.ts'
+
+/** Slots for calls, or for streams. */
+export class Slots {
+  /** Tasks that wait for a slot, oldest first. */
+  readonly queue: Set<ClientTask> = new Set()
+  readonly #entered = new Inlet<ClientTask>()
+  readonly #freed = new Inlet<void>()
+  #size = 0
+  #taken = 0
+
+  /** Slots that are taken. */
+  get taken(): number {
+    return this.#taken
+  }
+
+  /** There is a slot for one more, now. */
+  get free(): boolean {
+    return this.#taken < this.#size
+  }
+
+  /** Gives `size` slots to the tasks that wait, and to those that come, for as long as the result is not unsubscribed. */
+  start(size: number, send: (task: ClientTask) => void, failed: (error: unknown) => void): Subscription {
+    this.#size = size
+    const window = slidingWindow<ClientTask>({ size, released$: this.#freed.values$, queue: this.queue })
+    return this.#entered.values$.pipe(window).subscribe({
+      next: task => {
+        this.#taken++
+        task.holdsSlot = true
+        if (task.over)
+          this.release(task) // it left within the turn it came in
+        else send(task)
+      },
+      error: failed,
+    })
+  }
+
+  /** A task comes in: it is sent at once, or waits. */
+  enter(task: ClientTask): void {
+    if (this.#size === 0) this.queue.add(task)
+    else this.#entered.next(task)
+  }
+
+  /** The task is over: what it has here is free. */
+  release(task: ClientTask): void {
+    this.queue.delete(task)
+    if (!task.holdsSlot) return
+    task.holdsSlot = false
+    this.#taken--
+    this.#freed.next(undefined)
+  }
+}
