@@ -5,11 +5,12 @@ import type { Observable } from 'rxjs'
 import type { Caller, CallRequest, ClientInterceptor, Reply } from './client/call.ts'
 import { RpcClient } from './client/client.ts'
 import { CLIENT_DEFAULTS, type ClientConfig, type LogEntry } from './client/config.ts'
-import type { StreamStats } from './client/stream.ts'
+import type { StreamStats } from './client/stats.ts'
+import type { ClientHoldings } from './client/tasks.ts'
 import type { Codec } from './codec/codec.ts'
 import { MSGPACK } from './codec/msgpack.ts'
 import { asU64, type U64 } from './protocol/bytes.ts'
-import { type ServiceClient, serviceClient } from './service/client.ts'
+import { type ServiceClient, serviceClient, type UseOptions } from './service/client.ts'
 import type { Contract } from './service/contract.ts'
 import type { Dialer } from './transport/link.ts'
 import { memoryDialer } from './transport/memory.ts'
@@ -21,6 +22,10 @@ export interface ConnectOptions extends Partial<ClientConfig> {
   readonly codec?: Codec
   /** A label for the server's logs, never an identity; 0 to 2^64 - 1. Default 0. */
   readonly clientId?: U64
+  /** What the server's `authenticate` gets; made anew for each connection. Never leaves on a connection of version 1. */
+  readonly token?: () => string
+  /** Text to text, for `authenticate` too. */
+  readonly meta?: Readonly<Record<string, string>>
   /** Where entries for a log go. Default: nowhere. */
   readonly log?: (entry: LogEntry) => void
   /** See every call, the first one outermost. Default: none. */
@@ -37,8 +42,10 @@ export interface Client {
   readonly address: string
   /** What the connection counts. */
   readonly stats: StreamStats
+  /** What calls hold: all 0 where nothing is going on. */
+  readonly holdings: ClientHoldings
   /** The methods of a contract, as functions that return cold Observables. */
-  use<M>(contract: Contract<M>): ServiceClient<M>
+  use<M>(contract: Contract<M>, options?: UseOptions): ServiceClient<M>
   /** A call without a contract. */
   call<T = Reply>(request: CallRequest<T>): Observable<T>
   /** A round trip: completes when the pong came. Default timeout: `taskTimeoutMs`. */
@@ -75,13 +82,17 @@ export function clientOf(dialer: Dialer, options: ConnectOptions): Client {
   const id = asU64(clientId)
   if (id === undefined) throw new TypeError(`clientId must be an integer from 0 to 2^64 - 1, not ${clientId}`)
   const config: ClientConfig = { ...CLIENT_DEFAULTS, ...given(options) }
-  const client: RpcClient & Caller = new RpcClient(dialer, { config, codec, clientId: id, log }, interceptors)
+  const facts = { config, codec, control: MSGPACK, clientId: id, token: options.token, meta: options.meta, log }
+  const client: RpcClient & Caller = new RpcClient(dialer, facts, interceptors)
   return {
     address: dialer.address,
     get stats() {
       return client.stats
     },
-    use: contract => serviceClient(contract, client),
+    get holdings() {
+      return client.holdings
+    },
+    use: (contract, useOptions) => serviceClient(contract, client, config.window, useOptions),
     call: request => client.call(request),
     ping: timeoutMs => client.ping(timeoutMs),
     close: closeOptions => client.close(closeOptions?.waitMs),

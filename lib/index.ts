@@ -4,7 +4,9 @@
  */
 export type { Caller, CallRequest, ClientInterceptor, Reply } from './client/call.ts'
 export { CLIENT_DEFAULTS, type ClientConfig, type ClientFacts, type LogEntry } from './client/config.ts'
-export { ClientStream, type StreamStats } from './client/stream.ts'
+export type { StreamStats } from './client/stats.ts'
+export { ClientStream } from './client/stream.ts'
+export type { ClientHoldings } from './client/tasks.ts'
 export type { Codec, DecodeLimits } from './codec/codec.ts'
 export { json } from './codec/json.ts'
 export { msgpack } from './codec/msgpack.ts'
@@ -18,10 +20,18 @@ export {
   type RpcErrorInfo,
   UserError,
 } from './error.ts'
+export type { Overflow } from './flow/overflow.ts'
+export { Paced, pacedMap } from './flow/paced.ts'
 export type { U64 } from './protocol/bytes.ts'
 export type { ErrorsKind } from './protocol/errors-kind.ts'
 export { RpcServer, type RpcServerOptions } from './rpc-server.ts'
-export { SERVER_DEFAULTS, type ServerConfig, type ServerLogEntry } from './server/config.ts'
+export {
+  type Authenticate,
+  type Credentials,
+  SERVER_DEFAULTS,
+  type ServerConfig,
+  type ServerLogEntry,
+} from './server/config.ts'
 export {
   CallRefused,
   type Dispatch,
@@ -33,7 +43,15 @@ export {
 } from './server/dispatch.ts'
 export type { Listening, ServerStats } from './server/server.ts'
 export { Call, catchUserError, type ErrorOf, isUserError } from './service/call.ts'
-export type { BlobCallOptions, CallOptions, ServiceClient, WithBlob } from './service/client.ts'
+export type {
+  BlobCallOptions,
+  CallOptions,
+  ItemsOf,
+  ServiceClient,
+  StreamCallOptions,
+  UseOptions,
+  WithBlob,
+} from './service/client.ts'
 export {
   type BlobKind,
   type Contract,
@@ -51,10 +69,22 @@ export {
   type Handler,
   type HandlerAnswer,
   type HandlerCall,
+  type HandlerItems,
   type Handlers,
   type Implementation,
   implement,
+  type StreamHandlerCall,
+  type UploadHandlerCall,
 } from './service/handlers.ts'
+export {
+  type Duplex,
+  duplex,
+  type Stream,
+  type StreamOptions,
+  stream,
+  type Upload,
+  upload,
+} from './service/streaming.ts'
 export type { Bound, Dialer, Link, Listener } from './transport/link.ts'
 export { memoryDialer, memoryListener, memoryPair } from './transport/memory.ts'
 export {

@@ -5,10 +5,11 @@ import type { Observable } from 'rxjs'
 import type { Codec } from './codec/codec.ts'
 import { MSGPACK } from './codec/msgpack.ts'
 import { given } from './connect.ts'
-import { SERVER_DEFAULTS, type ServerConfig, type ServerLogEntry } from './server/config.ts'
+import { type Authenticate, SERVER_DEFAULTS, type ServerConfig, type ServerLogEntry } from './server/config.ts'
 import { type Dispatch, intercepted, type ServerInterceptor } from './server/dispatch.ts'
 import { DispatchServer, type Listening, type ServerStats } from './server/server.ts'
-import { dispatchServices, type Implementation } from './service/handlers.ts'
+import { dispatchServices } from './service/dispatch.ts'
+import type { Implementation } from './service/handlers.ts'
 import type { Listener } from './transport/link.ts'
 import { memoryListener } from './transport/memory.ts'
 
@@ -20,6 +21,8 @@ export interface RpcServerOptions extends Partial<ServerConfig> {
   readonly dispatch?: Dispatch
   /** Must be the clients'. Default MessagePack. */
   readonly codec?: Codec
+  /** Decides who a client is before any of its calls is read. Default: everybody may call. */
+  readonly authenticate?: Authenticate
   /** See every call, the first one outermost. Default: none. */
   readonly interceptors?: readonly ServerInterceptor[]
   /** Where entries for a log go: refused connections, errors that callers are not told. Default: nowhere. */
@@ -31,10 +34,13 @@ export class RpcServer<Target = string | Listener> {
   readonly #server: DispatchServer
 
   constructor(options: RpcServerOptions) {
-    const { services = [], dispatch, codec = MSGPACK, interceptors = [], log = () => {} } = options
+    const { services = [], dispatch, codec = MSGPACK, authenticate, interceptors = [], log = () => {} } = options
     const config: ServerConfig = { ...SERVER_DEFAULTS, ...given(options) }
     const run = dispatchServices(services, dispatch)
-    this.#server = new DispatchServer({ config, codec, log }, intercepted(run, interceptors))
+    this.#server = new DispatchServer(
+      { config, codec, control: MSGPACK, authenticate, log },
+      intercepted(run, interceptors),
+    )
   }
 
   /** How many connections there are: now, and at each change. */
@@ -55,7 +61,7 @@ export class RpcServer<Target = string | Listener> {
    * Stops accepting, and reading; waits until the running calls are answered, `waitMs` at most (default `serverCloseWaitMs`,
    * 90 s); then closes every connection.
    */
-  close(options?: { readonly waitMs?: number }): Promise<void> {
+  close(options?: { readonly graceMs?: number; readonly waitMs?: number }): Promise<void> {
     return this.#server.close(options)
   }
 

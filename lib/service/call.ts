@@ -3,93 +3,24 @@
  */
 import {
   catchError,
-  Observable,
+  type Observable,
   type ObservableInput,
   type ObservedValueOf,
   throwError,
   type UnaryFunction,
 } from 'rxjs'
 import { RpcError, type UserError } from '../error.ts'
+import { Paced } from '../flow/paced.ts'
 import type { MethodData, Unary } from './contract.ts'
+import type { Duplex, Stream, Upload } from './streaming.ts'
 
 /**
  * What a method of a proxy returns. Each subscription sends the call; unsubscribing gives it up. `E` is the type of
  * {@link UserError.value} where the handler fails it.
  */
-export class Call<T, E = string> extends Observable<T> {
+export class Call<T, E = string> extends Paced<T> {
   /** Carries the type of the handler's errors; always `undefined` at run time. Not optional: no other Observable is a call. */
   declare readonly '~error': E | undefined
-
-  override pipe(): Observable<T>
-  override pipe<A>(a: UnaryFunction<Call<T, E>, A>): A
-  override pipe<A, B>(a: UnaryFunction<Call<T, E>, A>, b: UnaryFunction<A, B>): B
-  override pipe<A, B, C>(a: UnaryFunction<Call<T, E>, A>, b: UnaryFunction<A, B>, c: UnaryFunction<B, C>): C
-  override pipe<A, B, C, D>(
-    a: UnaryFunction<Call<T, E>, A>,
-    b: UnaryFunction<A, B>,
-    c: UnaryFunction<B, C>,
-    d: UnaryFunction<C, D>,
-  ): D
-  override pipe<A, B, C, D, F>(
-    a: UnaryFunction<Call<T, E>, A>,
-    b: UnaryFunction<A, B>,
-    c: UnaryFunction<B, C>,
-    d: UnaryFunction<C, D>,
-    f: UnaryFunction<D, F>,
-  ): F
-  override pipe<A, B, C, D, F, G>(
-    a: UnaryFunction<Call<T, E>, A>,
-    b: UnaryFunction<A, B>,
-    c: UnaryFunction<B, C>,
-    d: UnaryFunction<C, D>,
-    f: UnaryFunction<D, F>,
-    g: UnaryFunction<F, G>,
-  ): G
-  override pipe<A, B, C, D, F, G, H>(
-    a: UnaryFunction<Call<T, E>, A>,
-    b: UnaryFunction<A, B>,
-    c: UnaryFunction<B, C>,
-    d: UnaryFunction<C, D>,
-    f: UnaryFunction<D, F>,
-    g: UnaryFunction<F, G>,
-    h: UnaryFunction<G, H>,
-  ): H
-  override pipe<A, B, C, D, F, G, H, I>(
-    a: UnaryFunction<Call<T, E>, A>,
-    b: UnaryFunction<A, B>,
-    c: UnaryFunction<B, C>,
-    d: UnaryFunction<C, D>,
-    f: UnaryFunction<D, F>,
-    g: UnaryFunction<F, G>,
-    h: UnaryFunction<G, H>,
-    i: UnaryFunction<H, I>,
-  ): I
-  override pipe<A, B, C, D, F, G, H, I, J>(
-    a: UnaryFunction<Call<T, E>, A>,
-    b: UnaryFunction<A, B>,
-    c: UnaryFunction<B, C>,
-    d: UnaryFunction<C, D>,
-    f: UnaryFunction<D, F>,
-    g: UnaryFunction<F, G>,
-    h: UnaryFunction<G, H>,
-    i: UnaryFunction<H, I>,
-    j: UnaryFunction<I, J>,
-  ): J
-  override pipe<A, B, C, D, F, G, H, I, J>(
-    a: UnaryFunction<Call<T, E>, A>,
-    b: UnaryFunction<A, B>,
-    c: UnaryFunction<B, C>,
-    d: UnaryFunction<C, D>,
-    f: UnaryFunction<D, F>,
-    g: UnaryFunction<F, G>,
-    h: UnaryFunction<G, H>,
-    i: UnaryFunction<H, I>,
-    j: UnaryFunction<I, J>,
-    ...more: UnaryFunction<any, any>[]
-  ): Observable<unknown>
-  override pipe(...operators: UnaryFunction<any, any>[]): any {
-    return operators.reduce((source, operator) => operator(source), this as unknown)
-  }
 }
 
 /**
@@ -108,7 +39,16 @@ export function catchUserError<T, E, O extends ObservableInput<any>>(
 }
 
 /** The type of the errors that a method's handler fails with. */
-export type ErrorOf<M> = M extends Unary<any, any, infer E, any, any, any> ? E : never
+export type ErrorOf<M> =
+  M extends Unary<any, any, infer E, any, any, any>
+    ? E
+    : M extends Stream<any, any, infer E, any, any>
+      ? E
+      : M extends Upload<any, any, any, infer E, any, any, any>
+        ? E
+        : M extends Duplex<any, any, any, infer E, any, any, any>
+          ? E
+          : never
 
 /** Did the handler of this very method fail with this error? Narrows its `value` to the contract's type. */
 export function isUserError<M extends MethodData>(method: M, error: unknown): error is UserError<ErrorOf<M>> {

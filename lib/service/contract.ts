@@ -3,8 +3,10 @@
  * `endpoint_async` macros make of a trait.
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type { Overflow } from '../flow/overflow.ts'
 import type { ErrorsKind } from '../protocol/errors-kind.ts'
 import { MAX_ACTION_NUMBER } from '../protocol/heads.ts'
+import type { CallShape } from '../protocol/shape.ts'
 
 /** An errno: an integer from 0 to 1,048,575. */
 export type Errno = number
@@ -14,7 +16,7 @@ export type BlobKind = 'request' | 'response' | 'both'
 
 /** A method as data, without its types. */
 export interface MethodData {
-  readonly kind: 'unary'
+  readonly kind: CallShape
   /** What goes on the wire: a number, or `Service.method`. Filled in by {@link service} where no number stands. */
   readonly action: number | string
   /** How the handler's own errors travel. */
@@ -24,8 +26,14 @@ export interface MethodData {
   readonly idempotent: boolean
   /** Checks, and may transform, the argument; runs on the server. */
   readonly input: StandardSchemaV1 | undefined
-  /** Checks, and may transform, what the handler gives; runs on the server. */
+  /** Checks, and may transform, what the handler gives, item by item where it gives items; runs on the server. */
   readonly output: StandardSchemaV1 | undefined
+  /** Checks, and may transform, the items of the caller; runs on the server. */
+  readonly items: StandardSchemaV1 | undefined
+  /** Credit that a stream starts with. Default: the client's `window`. */
+  readonly window: number | undefined
+  /** What becomes of items that the handler pushes without credit. Default `buffer`. */
+  readonly overflow: Overflow | undefined
 }
 
 /**
@@ -34,6 +42,7 @@ export interface MethodData {
  */
 export interface Unary<In, Out, E, B extends BlobKind | undefined = undefined, HandlerIn = In, HandlerOut = Out>
   extends MethodData {
+  readonly kind: 'unary'
   readonly blob: B
   /** Carries the types; never there at run time. */
   readonly '~types'?: (input: In, handlerOut: HandlerOut) => { out: Out; error: E; handlerIn: HandlerIn }
@@ -61,17 +70,24 @@ export type ErrorsOption<E> = [E] extends [string]
     : { readonly errors: 'coded' }
 
 /** `options` may be left out where nothing in it must be said. */
-type OptionalUnless<E, Options> = [E] extends [string] ? [options?: Options] : [options: Options]
+export type OptionalUnless<E, Options> = [E] extends [string] ? [options?: Options] : [options: Options]
 
-type NoSchemas = { readonly input?: never; readonly output?: never; readonly error?: never }
+/** Type arguments and schemas are not mixed. */
+export type NoSchemas = {
+  readonly input?: never
+  readonly output?: never
+  readonly error?: never
+  readonly items?: never
+}
 
 /** A schema, or {@link type}: whatever carries a type for the caller and one for the handler. */
 export type Shape = StandardSchemaV1
 
-type In<S extends Shape> = StandardSchemaV1.InferInput<S>
-type Out<S extends Shape> = StandardSchemaV1.InferOutput<S>
+/** The caller's type of a schema, and the handler's. */
+export type In<S extends Shape> = StandardSchemaV1.InferInput<S>
+export type Out<S extends Shape> = StandardSchemaV1.InferOutput<S>
 
-type DescribedError<K extends ErrorsKind, S extends Shape | undefined> = K extends 'errno'
+export type DescribedError<K extends ErrorsKind, S extends Shape | undefined> = K extends 'errno'
   ? number
   : S extends Shape
     ? In<S>
@@ -123,6 +139,9 @@ export function unary(options: Partial<MethodData> = {}): MethodData {
     idempotent: options.idempotent ?? false,
     input: checking(options.input),
     output: checking(options.output),
+    items: undefined,
+    window: undefined,
+    overflow: undefined,
   }
 }
 
@@ -136,7 +155,8 @@ export function type<T>(): TypeOf<T> {
   return UNCHECKED
 }
 
-function checking(schema: StandardSchemaV1 | undefined): StandardSchemaV1 | undefined {
+/** The schema, where there is something to check. */
+export function checking(schema: StandardSchemaV1 | undefined): StandardSchemaV1 | undefined {
   return schema === UNCHECKED ? undefined : schema
 }
 

@@ -2,10 +2,10 @@
  * Bytes beside a value: where the contract says so, and nowhere else.
  */
 import assert from 'node:assert/strict'
-import { describe, it } from 'node:test'
+import { it } from 'node:test'
 import { EMPTY, firstValueFrom, of } from 'rxjs'
 import { implement, ReplyWithBlob, service, type U64, unary } from '../../lib/node/index.ts'
-import { failure, serve } from '../support/serve.ts'
+import { failure, inBothVersions } from '../support/serve.ts'
 
 const Files = service('Files', {
   read: unary<{ inode: U64 }, U64>({ action: 2, blob: 'response' }),
@@ -21,7 +21,7 @@ const files = implement(Files, {
 })
 
 for (const listenAt of ['memory:blobs', 'tcp://127.0.0.1:0']) {
-  describe(`a blob (${listenAt.split(':')[0]})`, () => {
+  inBothVersions(`a blob (${listenAt.split(':')[0]})`, serve => {
     it('goes with the request, or comes with the answer, or both', async t => {
       const { client } = await serve(t, { services: [files], listenAt })
       const calls = client.use(Files)
@@ -80,7 +80,7 @@ for (const listenAt of ['memory:blobs', 'tcp://127.0.0.1:0']) {
   })
 }
 
-describe('a blob that nobody asked for', () => {
+inBothVersions('a blob that nobody asked for', serve => {
   it('in a request is rpc_decode, and the handler does not run', async t => {
     let runs = 0
     const counting = implement(Files, {
@@ -109,7 +109,7 @@ describe('a blob that nobody asked for', () => {
   })
 })
 
-describe('an answer without the blob of its contract', () => {
+inBothVersions('an answer without the blob of its contract', serve => {
   it('is rpc_encode, logged with the action', async t => {
     const answers: unknown[] = [undefined, null, 5, { value: 1 }, { value: 1, blob: 'text' }, EMPTY]
     const lacking = {

@@ -2,7 +2,7 @@
  * A handler's own errors: as a number, a text, or a coded value, as the contract says; and what never reaches a caller.
  */
 import assert from 'node:assert/strict'
-import { describe, it } from 'node:test'
+import { it } from 'node:test'
 import { catchError, EMPTY, firstValueFrom, lastValueFrom, map, of, toArray } from 'rxjs'
 import {
   catchUserError,
@@ -16,7 +16,7 @@ import {
   UserError,
   unary,
 } from '../../lib/node/index.ts'
-import { failure, serve } from '../support/serve.ts'
+import { failure, inBothVersions } from '../support/serve.ts'
 
 type FsError = { readonly code: 'denied'; readonly path: string; readonly inode: U64 }
 
@@ -50,7 +50,7 @@ const failing = implement(Failing, {
 })
 
 for (const listenAt of [undefined, 'tcp://127.0.0.1:0']) {
-  describe(`a user error (${listenAt === undefined ? 'memory' : 'tcp'})`, () => {
+  inBothVersions(`a user error (${listenAt === undefined ? 'memory' : 'tcp'})`, serve => {
     const where = listenAt === undefined ? {} : { listenAt }
 
     it('arrives as the number, text or value that the handler chose, with the action and that it ran', async t => {
@@ -94,7 +94,7 @@ for (const listenAt of [undefined, 'tcp://127.0.0.1:0']) {
   })
 }
 
-describe('an errno', () => {
+inBothVersions('an errno', serve => {
   it('is an integer from 0 to 1,048,575; all else is rpc_internal_err, logged', async t => {
     const { client, logged } = await serve(t, { services: [failing] })
     for (const errno of [0, 1, 1_048_575]) {
@@ -107,7 +107,7 @@ describe('an errno', () => {
   })
 })
 
-describe('an error text', () => {
+inBothVersions('an error text', serve => {
   it('may not begin with the reserved rpc_: such a one is rpc_internal_err, logged', async t => {
     const { client, logged } = await serve(t, { services: [failing] })
     for (const text of ['rpc_timeout', 'rpc_mine', 'rpc_']) {
@@ -127,7 +127,7 @@ describe('an error text', () => {
   })
 })
 
-describe('a coded error', () => {
+inBothVersions('a coded error', serve => {
   it('that cannot be encoded is rpc_encode, logged', async t => {
     const Broken = service('Broken', { a: unary<void, void, unknown>({ errors: 'coded' }) })
     const { client, logged } = await serve(t, {
@@ -152,7 +152,7 @@ describe('a coded error', () => {
   })
 })
 
-describe('catchUserError', () => {
+inBothVersions('catchUserError', serve => {
   it('catches what the handler chose, and hands over the value and the whole error', async t => {
     const { client } = await serve(t, { services: [failing] })
     const seen: unknown[] = []
@@ -206,7 +206,7 @@ describe('catchUserError', () => {
   })
 })
 
-describe('isUserError', () => {
+inBothVersions('isUserError', serve => {
   it('tells the errors of one method from all others, behind any operator', async t => {
     const { client } = await serve(t, { services: [failing] })
     const { errno, union, other } = Failing.methods
@@ -230,7 +230,7 @@ describe('isUserError', () => {
   })
 })
 
-describe('an error of a server behind the server', () => {
+inBothVersions('an error of a server behind the server', serve => {
   it('does not leak to the caller: a nested user error is rpc_internal_err, logged', async t => {
     const inner = await serve(t, { services: [failing] })
     const Outer = service('Outer', { ask: unary<void, void>(), own: unary<void, void>() })

@@ -249,7 +249,7 @@ describe('a handler', () => {
     assert.equal((await ended).code, 'rpc_canceled')
   })
 
-  it('has its signal aborted when it has run for maxCallMs, and its caller is told', async t => {
+  it('has its signal aborted in version 1 when it has run for maxCallMs, and its caller is told', async t => {
     const seen: unknown[] = []
     const { client, logged } = await serve(t, {
       ...asking((_, { signal }) => {
@@ -258,9 +258,35 @@ describe('a handler', () => {
       }),
       maxCallMs: 20,
       tickMs: 10,
+      client: { version: 1 },
     })
     assert.equal((await failure(client.use(Asking).ask(0))).code, 'rpc_timeout')
     assert.deepEqual(seen, ['rpc_timeout'])
     assert.match(String(logged[0]?.error?.message), /Asking\.ask ran for more than 20 ms/)
+  })
+
+  it('has its signal aborted in version 2 when its caller has gone, or waits no longer', async t => {
+    const seen: unknown[] = []
+    let began = (): void => {}
+    const { client, server } = await serve(
+      t,
+      asking((_, { signal }) => {
+        signal.addEventListener('abort', () => seen.push(RpcError.from(signal.reason).code))
+        began()
+        return NEVER
+      }),
+    )
+    const running = new Promise<void>(resolve => {
+      began = resolve
+    })
+    const call = client.use(Asking).ask(0).subscribe()
+    await running
+    call.unsubscribe()
+    while (server.stats().calls > 0) await new Promise(resolve => setImmediate(resolve))
+    assert.deepEqual(seen, ['rpc_canceled'])
+    assert.equal((await failure(client.use(Asking).ask(0, { timeoutMs: 20 }))).code, 'rpc_timeout')
+    while (server.stats().calls > 0) await new Promise(resolve => setImmediate(resolve))
+    assert.equal(seen.length, 2)
+    assert.match(String(seen[1]), /^rpc_(timeout|canceled)$/)
   })
 })

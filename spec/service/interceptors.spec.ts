@@ -2,7 +2,7 @@
  * Interceptors see every call of a client, or of a server: the place for logs, metrics, retries and checks of one's own.
  */
 import assert from 'node:assert/strict'
-import { describe, it } from 'node:test'
+import { it } from 'node:test'
 import { catchError, finalize, firstValueFrom, map, of, retry, tap, throwError } from 'rxjs'
 import {
   CallRefused,
@@ -14,7 +14,7 @@ import {
   service,
   unary,
 } from '../../lib/node/index.ts'
-import { failure, serve } from '../support/serve.ts'
+import { failure, inBothVersions } from '../support/serve.ts'
 
 const Calculator = service('Calculator', {
   div: unary<[number, number], number>(),
@@ -46,7 +46,7 @@ function server(name: string, log: string[]): ServerInterceptor {
   }
 }
 
-describe('interceptors of a client', () => {
+inBothVersions('interceptors of a client', serve => {
   it('stand around each call, the first one outermost', async t => {
     const log: string[] = []
     const { client: served } = await serve(t, {
@@ -132,7 +132,7 @@ describe('interceptors of a client', () => {
   })
 })
 
-describe('interceptors of a server', () => {
+inBothVersions('interceptors of a server', serve => {
   it('stand around each call, the first one outermost, numbers and blobs included', async t => {
     const log: string[] = []
     const { client: served } = await serve(t, {

@@ -2,12 +2,12 @@
  * Schemas of a contract: each runs once, on the server; it may check, transform, and take its time.
  */
 import assert from 'node:assert/strict'
-import { describe, it } from 'node:test'
+import { it } from 'node:test'
 import { EMPTY, firstValueFrom, of } from 'rxjs'
 import * as v from 'valibot'
 import { z } from 'zod'
 import { implement, service, type, unary } from '../../lib/node/index.ts'
-import { failure, serve } from '../support/serve.ts'
+import { failure, inBothVersions } from '../support/serve.ts'
 
 const isoToDate = z.codec(z.iso.datetime(), z.date(), {
   decode: text => new Date(text),
@@ -36,7 +36,7 @@ const Lengths = service('Lengths', {
 })
 const KEYS = ['zod', 'zodAsync', 'valibot', 'valibotAsync'] as const
 
-describe('a schema', () => {
+inBothVersions('a schema', serve => {
   for (const key of KEYS) {
     it(`gives the handler what it makes of the input, and the caller what it makes of the output (${key})`, async t => {
       const seen: unknown[] = []
