@@ -16,7 +16,7 @@ import {
   timer,
 } from 'rxjs'
 import { implement, RpcError, service, unary } from '../../lib/index.ts'
-import { linkedPair } from '../../lib/testing/index.ts'
+import { type LinkedPairOptions, linkedPair } from '../../lib/testing/index.ts'
 import { marbles } from '../support/marbles.ts'
 
 const Thermometer = service('Thermometer', {
@@ -25,7 +25,7 @@ const Thermometer = service('Thermometer', {
   stuck: unary(),
 })
 
-function thermometer() {
+function thermometer(options: LinkedPairOptions = {}) {
   let tries = 0
   let running = 0
   const implementation = implement(Thermometer, {
@@ -37,7 +37,7 @@ function thermometer() {
       return NEVER
     },
   })
-  return { ...linkedPair({ services: [implementation] }), running: () => running }
+  return { ...linkedPair({ services: [implementation], ...options }), running: () => running }
 }
 
 describe('a linked pair', () => {
@@ -75,8 +75,8 @@ describe('a linked pair', () => {
     expectNoLeaks()
   })
 
-  it('keeps the slot of a call that was unsubscribed until its deadline, and then lets virtual time end', () => {
-    const { client, expectNoLeaks } = thermometer()
+  it('keeps the slot of a call of version 1 that was unsubscribed until its deadline, and then lets virtual time end', () => {
+    const { client, expectNoLeaks } = thermometer({ client: { version: 1 } })
     marbles(({ expectObservable, cold }) => {
       expectObservable(
         client
@@ -90,13 +90,81 @@ describe('a linked pair', () => {
     expectNoLeaks()
   })
 
-  it('names what leaks', async () => {
-    const { client, server, expectNoLeaks } = thermometer()
-    const given = client.use(Thermometer).stuck(undefined, { timeoutMs: 10 }).subscribe({ error: assert.fail })
-    assert.throws(expectNoLeaks, /^Error: 0 calls wait and 1 hold a slot in the client, 1 run on the server$/)
-    given.unsubscribe()
-    await client.close({ waitMs: 0 })
-    await server.close({ waitMs: 0 })
+  it('gives the slot of a call of version 2 back when its handler has let go: a round trip after it was unsubscribed', () => {
+    marbles(({ expectObservable, cold, flush }) => {
+      const way = { latencyMs: 10 }
+      const { client, expectNoLeaks } = thermometer({ up: way, down: way })
+      expectObservable(
+        client
+          .use(Thermometer)
+          .stuck()
+          .pipe(takeUntil(timer(50))),
+      ).toBe('50ms |')
+      const slots$ = cold('49ms a-----b 13ms c-(d|)').pipe(
+        map(() => `${client.holdings.slots} of which ${client.holdings.leaving} left`),
+      )
+      expectObservable(slots$).toBe('49ms a-----b 13ms c-(d|)', {
+        a: '1 of which 0 left',
+        b: '1 of which 1 left',
+        c: '1 of which 1 left',
+        d: '0 of which 0 left',
+      })
+      flush()
+      expectNoLeaks()
+    })()
+  })
+
+  it('names what leaks', () => {
+    marbles(({ flush }) => {
+      const { client, wire, expectNoLeaks } = thermometer({ client: { thresholds: 1 } })
+      const { stuck } = client.use(Thermometer)
+      stuck(undefined, { timeoutMs: 10 }).subscribe({ error: () => {} })
+      stuck(undefined, { timeoutMs: 10 }).subscribe({ error: () => {} })
+      let left = ''
+      timer(5).subscribe({
+        next: () => {
+          try {
+            expectNoLeaks()
+          } catch (error) {
+            left = (error as Error).message
+          }
+        },
+        error: assert.fail,
+      })
+      flush()
+      const lines = [
+        '1 calls wait in the client, with 1 bytes',
+        '1 calls or pings of the client are not answered, 0 of them given up',
+        '1 calls have a slot on the wire (2 Thermometer.stuck)',
+        '1 calls run on the server',
+        '1 bytes are held by handlers',
+      ]
+      assert.equal(left, `left over: ${lines.join('; ')}`)
+      assert.match(String(wire), /^ {7}0 -> REQUEST 2 Thermometer.stuck timeout=10$/m)
+      expectNoLeaks()
+    })()
+  })
+
+  it('closes at once, in real time too: calls fail, and nothing is left', async () => {
+    const { client, close, expectNoLeaks } = thermometer()
+    const { stuck } = client.use(Thermometer)
+    const failed = assert.rejects(firstValueFrom(stuck()), error => RpcError.is(error, 'rpc_io_err'))
+    close()
+    await failed
+    expectNoLeaks()
+    await assert.rejects(firstValueFrom(stuck()), error => RpcError.is(error, 'rpc_unreachable'))
+  })
+
+  it('closes by itself after maxMs, so that a diagram that would never end fails instead', () => {
+    marbles(({ expectObservable }) => {
+      const { client } = thermometer({ maxMs: 60_000 })
+      const stuck$ = client.use(Thermometer).stuck(undefined, { timeoutMs: 3_600_000 })
+      const codes$ = stuck$.pipe(
+        retry(1),
+        catchError(({ code }) => of(code)),
+      )
+      expectObservable(codes$).toBe('60000.5ms (c|)', { c: 'rpc_unreachable' })
+    })()
   })
 
   it('answers in real time too, also after the link was closed for want of calls', async () => {
