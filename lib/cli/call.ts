@@ -3,20 +3,18 @@
  */
 import { createReadStream } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
-import { type Command, Option } from 'commander'
+import type { Command } from 'commander'
 import { concatMap, defer, lastValueFrom, type Observable, repeat } from 'rxjs'
-import type { CallRequest, Reply } from '../client/call.ts'
+import type { Reply } from '../client/call.ts'
 import { CLIENT_DEFAULTS } from '../client/config.ts'
-import type { ErrorsKind } from '../protocol/errors-kind.ts'
 import { refusing, withClient } from './dial.ts'
 import { UsageError } from './failure.ts'
-import { formatJson, parseJson } from './json-text.ts'
-import { MOST_MS, wholeNumber } from './options.ts'
+import { formatJson } from './json-text.ts'
+import { wholeNumber } from './options.ts'
+import { addRequest, type RequestOptions, requestOf } from './request.ts'
 import { progress, type Terminal } from './terminal.ts'
 
-interface CallCommandOptions {
-  readonly timeout?: number
-  readonly errors: ErrorsKind
+interface CallCommandOptions extends RequestOptions {
   readonly blobFile?: string
   readonly out?: string
   readonly repeat: number
@@ -29,18 +27,8 @@ Integers are exact at any size, bytes are {"$bytes":"base64"}, and no JSON, like
 
 /** Adds the command to `program`. */
 export function addCall(program: Command, terminal: Terminal): void {
-  program
-    .command('call')
-    .description('Make a call and print its answer as JSON.')
-    .argument('<url>', 'tcp://host:port, unix:///path, ws://host:port/path or wss://')
-    .argument('<action>', 'Service.method, or a number')
-    .argument('[json]', 'the argument')
-    .option('--timeout <ms>', 'fail after this many milliseconds (default: 20000)', wholeNumber(0, MOST_MS))
-    .addOption(
-      new Option('--errors <kind>', "how to read the handler's errors")
-        .choices(['text', 'errno', 'coded'])
-        .default('text'),
-    )
+  const command = program.command('call').description('Make a call and print its answer as JSON.')
+  addRequest(command, '20000')
     .option('--blob-file <file>', 'send the bytes of a file behind the argument')
     .option('--out <file>', 'write the bytes behind the answer to a file')
     .option('--repeat <n>', 'make this many calls, one after the other', wholeNumber(1, 1_000_000_000), 1)
@@ -57,12 +45,9 @@ async function callAndPrint(
   json: string | undefined,
   options: CallCommandOptions,
 ): Promise<void> {
-  const request: CallRequest = {
-    action: /^\d+$/.test(action) ? Number(action) : action,
-    input: json === undefined ? undefined : argument(json),
+  const request = {
+    ...requestOf(action, json, options),
     blob: options.blobFile === undefined ? undefined : await blobOf(options.blobFile),
-    timeoutMs: options.timeout,
-    errors: options.errors,
   }
   const times = options.repeat
   const began = terminal.now()
@@ -87,14 +72,6 @@ async function callAndPrint(
     await lastValueFrom(answers$)
   } finally {
     if (shown && terminal.err.isTerminal) terminal.err.write('\n')
-  }
-}
-
-function argument(json: string): unknown {
-  try {
-    return parseJson(json)
-  } catch (error) {
-    throw new UsageError(`the argument is no JSON: ${(error as Error).message}`)
   }
 }
 

@@ -7,6 +7,7 @@ import { reportFailure, USAGE } from './failure.ts'
 import { addPing } from './ping.ts'
 import { addServe } from './serve.ts'
 import type { Terminal } from './terminal.ts'
+import { addWatch } from './watch.ts'
 
 const EXIT_CODES = `
 Exit codes: 0 done, 1 a call failed or the server could not listen, 2 the command makes no sense as given.`
@@ -24,6 +25,7 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
     })
   addServe(program, terminal)
   addCall(program, terminal)
+  addWatch(program, terminal)
   addPing(program, terminal)
   try {
     await program.parseAsync(words, { from: 'user' })

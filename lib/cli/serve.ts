@@ -11,6 +11,8 @@ import { UsageError } from './failure.ts'
 import { loadServices } from './load-services.ts'
 import { calculator } from './services/calculator.ts'
 import { files } from './services/files.ts'
+import { host } from './services/host.ts'
+import { Host } from './services/host-contract.ts'
 import { coloured, plainLine, type Terminal } from './terminal.ts'
 
 interface ServeCommandOptions {
@@ -26,17 +28,19 @@ const DEFAULT_ADDRESSES = ['tcp://127.0.0.1:19749', 'ws://127.0.0.1:19750']
 export function addServe(program: Command, terminal: Terminal): void {
   program
     .command('serve')
-    .description('Serve CalculatorService, and what the options add, until SIGINT or SIGTERM.')
+    .description('Serve CalculatorService, Host and what the options add, until SIGINT or SIGTERM.')
     .option('--listen <url...>', 'where: tcp://host:port, unix:///path, ws://host:port/path', DEFAULT_ADDRESSES)
-    .option('--files <dir>', 'serve the file actions 1 open, 2 read, 3 write over a folder')
+    .option('--files <dir>', 'serve a folder: the file actions 1 open, 2 read, 3 write, Host.tail and Host.store')
     .option('--module <file...>', 'serve what a module exports: what implement() made, single or in arrays', [])
     .action((options: ServeCommandOptions) => serve(terminal, options))
 }
 
 async function serve(terminal: Terminal, options: ServeCommandOptions): Promise<void> {
-  const services: Implementation[] = [calculator]
-  if (options.files !== undefined) services.push(folder(options.files))
+  const services: Implementation[] = [calculator, ...machine(options.files)]
   for (const module of options.module) services.push(...(await loadServices(module)))
+  // A user's own Host, as the README has one, takes the place of this one.
+  const own = services.filter(({ contract }) => contract.name === Host.name).length > 1
+  if (own) services.splice(1, 1)
   const addresses: string[] = []
   // What keeps it from listening is this command's own failure.
   const serving = (): boolean => addresses.length === options.listen.length
@@ -61,11 +65,13 @@ async function listen(server: RpcServer, address: string): Promise<string> {
   }
 }
 
-function folder(path: string): Implementation {
+/** This machine, and a folder of it where there is one. */
+function machine(folder: string | undefined): Implementation[] {
+  if (folder === undefined) return [host()]
   try {
-    return files(path)
+    return [host({ folder }), files(folder)]
   } catch (error) {
-    throw new UsageError(`cannot serve --files ${path}: ${(error as Error).message}`)
+    throw new UsageError(`cannot serve --files ${folder}: ${(error as Error).message}`)
   }
 }
 
@@ -83,6 +89,8 @@ function announce(terminal: Terminal, services: readonly Implementation[], addre
     `call ${address} CalculatorService.add '[1, 2]'`,
     `call ${addresses.at(-1)} CalculatorService.div '[1, 0]'`,
   ]
+  if (services.some(({ contract }) => contract === Host))
+    lines.push(`watch ${address} Host.metrics '{"everyMs": 1000}'`)
   for (const line of [...lines, `ping ${address}`]) {
     out.write(`  ${coloured(terminal, out, 'bold', `${program} ${line}`)}\n`)
   }

@@ -2,11 +2,13 @@
  * What a command sees of the process: where it writes, the clock, the signals. A spec puts its own in its place.
  */
 import { styleText } from 'node:util'
-import { fromEvent, map, merge, type Observable } from 'rxjs'
+import { defer, EMPTY, fromEvent, ignoreElements, map, merge, type Observable, take } from 'rxjs'
 
 /** stdout or stderr. */
 export interface Output {
   write(text: string): void
+  /** Completes as soon as a reader that lags behind has taken what was written; at once where none does. */
+  drained(): Observable<never>
   /** Somebody reads it, rather than a program or a file. */
   readonly isTerminal: boolean
 }
@@ -25,7 +27,11 @@ export interface Terminal {
   now(): number
   /** SIGINT and SIGTERM. While it is subscribed to, they do not end the process by themselves. */
   readonly signals$: Observable<NodeJS.Signals>
+  /** The process ends within a second, also where nobody takes what it has written. */
+  endSoon(): void
 }
+
+const END_SOON_MS = 1000
 
 /** The terminal of this process. */
 export function processTerminal(): Terminal {
@@ -39,6 +45,10 @@ export function processTerminal(): Terminal {
       fromEvent(process, 'SIGINT').pipe(map(() => 'SIGINT' as const)),
       fromEvent(process, 'SIGTERM').pipe(map(() => 'SIGTERM' as const)),
     ),
+    // Unsent output keeps a process alive; where there is none this timer does not.
+    endSoon: () => {
+      setTimeout(() => process.exit(), END_SOON_MS).unref()
+    },
   }
 }
 
@@ -70,6 +80,8 @@ function output(stream: NodeJS.WriteStream): Output {
     write: text => {
       stream.write(text)
     },
+    drained: () =>
+      defer(() => (stream.writableNeedDrain ? fromEvent(stream, 'drain').pipe(take(1), ignoreElements()) : EMPTY)),
     isTerminal: stream.isTTY === true,
   }
 }

@@ -10,9 +10,10 @@ import { RpcServer } from '../../lib/node/index.ts'
 import { FakeTerminal } from '../support/fake-terminal.ts'
 import { expectNoLeaks } from '../support/leaks.ts'
 import { others } from './fixture-services.ts'
+import { streams } from './fixture-streams.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'razor-call-'))
-const server = new RpcServer({ services: [calculator, ...others] })
+const server = new RpcServer({ services: [calculator, streams, ...others] })
 let url = ''
 
 before(async () => {
@@ -57,6 +58,11 @@ describe('razor call', () => {
     writeFileSync(sent, 'abc')
     assert.deepEqual(await call('77', '"x"', '--blob-file', sent, '--out', got), { code: 0, out: '"x"\n', err: '' })
     assert.equal(readFileSync(got, 'utf8'), 'abcabc')
+  })
+
+  it('sends headers', async () => {
+    const { out } = await call('Streams.seen', '--header', 'a=b=c', '--header', 'd=')
+    assert.deepEqual(JSON.parse(out), { a: 'b=c', d: '' })
   })
 
   it('notes a blob that nobody keeps', async () => {
@@ -136,6 +142,7 @@ describe('razor call', () => {
       [['call', url, 'A.b', '[1,'], /^razor: the argument is no JSON: .*\n$/],
       [['call', url, '0'], /^razor: a numeric action is an integer from 1 .*\n$/],
       [['call', url, 'A.b', '--timeout', '1s'], /^razor: .*'1s' is invalid.*\n$/],
+      [['call', url, 'A.b', '--header', 'a'], /^razor: .*'a' is invalid.*\n$/],
       [['call', url, 'A.b', '--repeat', '0'], /^razor: .*'0' is invalid.*\n$/],
       [['call', url, 'A.b', '--errors', 'no'], /^razor: .*'no' is invalid.*\n$/],
       [['call', url, 'A.b', '--blob-file', join(folder, 'nope')], /^razor: cannot read --blob-file .*ENOENT.*\n$/],

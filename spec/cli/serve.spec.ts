@@ -35,17 +35,23 @@ describe('razor serve', () => {
   it('prints where it listens, and commands that work as they stand', async () => {
     const { terminal, code } = await serve()
     const commands = [...terminal.out.text.matchAll(/^ {2}razor (.*)$/gm)].map(([, line]) => line!)
-    assert.equal(commands.length, 3)
+    assert.equal(commands.length, 4)
     const printed: string[] = []
     for (const line of commands) {
       const words = [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, bare]) => quoted ?? bare!)
       const shown = new FakeTerminal()
-      await run(words, shown)
+      const ended = run(words, shown)
+      if (words[0] === 'watch') {
+        await shown.out.until(/\n.*\n/)
+        shown.signals$.next('SIGINT')
+      }
+      await ended
       printed.push(shown.out.text + shown.err.text)
     }
     assert.equal(printed[0], '3\n')
     assert.match(printed[1]!, /divide by zero/)
-    assert.match(printed[2]!, /medianMs/)
+    assert.match(printed[2]!, /^\{"at":\d+,"load":/)
+    assert.match(printed[3]!, /medianMs/)
     terminal.signals$.next('SIGTERM')
     assert.equal(await code, 0)
   })
@@ -82,7 +88,7 @@ describe('razor serve', () => {
   it('serves what a module exports, each once', async () => {
     const { terminal, code } = await serve('--module', MODULE)
     const served = [...terminal.out.text.matchAll(/^serving (\w+):/gm)].map(([, name]) => name)
-    assert.deepEqual(served.sort(), ['CalculatorService', 'Echo', 'Gate'])
+    assert.deepEqual(served.sort(), ['CalculatorService', 'Echo', 'Gate', 'Host'])
     terminal.signals$.next('SIGINT')
     await code
   })
@@ -92,7 +98,14 @@ describe('razor serve', () => {
     const withFiles = await serve('--files', folder)
     const open = (address: string) => run(['call', address, '1', '{"path": "a.txt", "flags": 0}'], new FakeTerminal())
     assert.equal(await open(withFiles.address), 0)
+    const tail = new FakeTerminal()
+    writeFileSync(join(folder, 'log'), 'line\n')
+    assert.equal(await run(['watch', withFiles.address, 'Host.tail', '{"path": "log"}', '--take', '1'], tail), 0)
+    assert.equal(tail.out.text, '"line"\n')
     const without = await serve()
+    const needed = new FakeTerminal()
+    assert.equal(await run(['watch', without.address, 'Host.tail', '{"path": "log"}'], needed), 1)
+    assert.match(needed.err.text, /Host\.tail needs a folder: .*--files DIR\n$/)
     const shown = new FakeTerminal()
     assert.equal(await run(['call', without.address, '1', '{}'], shown), 1)
     assert.match(shown.err.text, /^razor: rpc_method_notfound/)
@@ -100,6 +113,23 @@ describe('razor serve', () => {
       terminal.signals$.next('SIGINT')
       await code
     }
+  })
+
+  it("lets a module's own Host take the place of its own", async () => {
+    const own = join(folder, 'own.mjs')
+    const library = new URL('../../lib/node/index.ts', import.meta.url).href
+    writeFileSync(
+      own,
+      `import { implement, service, unary } from ${JSON.stringify(library)}
+      export const host = implement(service('Host', { load: unary() }), { load: () => 'mine' })\n`,
+    )
+    const { terminal, code, address } = await serve('--module', own)
+    const shown = new FakeTerminal()
+    assert.equal(await run(['call', address, 'Host.load'], shown), 0)
+    assert.equal(shown.out.text, '"mine"\n')
+    assert.doesNotMatch(terminal.out.text, /watch/)
+    terminal.signals$.next('SIGINT')
+    await code
   })
 
   it('says on one line that a port is taken, and frees what it had', async () => {

@@ -6,7 +6,7 @@
  * anything read, written or truncated. What remains: a local user who can exchange folders for symlinks between the two
  * looks can make an empty file come into being elsewhere (by O_CREAT), and hard links are not looked at.
  */
-import { constants } from 'node:fs'
+import { constants, realpathSync, statSync } from 'node:fs'
 import { type FileHandle, open, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join, normalize, sep } from 'node:path'
 
@@ -31,6 +31,8 @@ export class FileError extends Error {
 /** An open file, and which one it is. */
 export interface OpenFile {
   readonly handle: FileHandle
+  /** Where it really is. */
+  readonly path: string
   readonly device: bigint
   readonly inode: bigint
   readonly bytes: bigint
@@ -45,23 +47,30 @@ export async function openConfined(root: string, path: string, flags: number): P
   if (path === '') throw new FileError(ENOENT, 'a path is not empty')
   const relative = normalize(path.replace(/^\/+/, './'))
   if (relative === '..' || relative.startsWith(`..${sep}`)) throw outside(path)
-  const real = await resolveInside(root, join(root, relative), (flags & constants.O_CREAT) !== 0)
+  const real = await resolveInside(root, join(root, relative), path, (flags & constants.O_CREAT) !== 0)
   const handle = await open(real, flags | constants.O_NOFOLLOW | constants.O_NONBLOCK, 0o644)
   try {
     const file = await handle.stat({ bigint: true })
-    const now = await stat(await resolveInside(root, real, false), { bigint: true })
+    const now = await stat(await resolveInside(root, real, path, false), { bigint: true })
     if (now.ino !== file.ino || now.dev !== file.dev) throw outside(path)
     if (file.isDirectory()) throw new FileError(EISDIR, `${path} is a folder`)
     if (!file.isFile()) throw new FileError(EINVAL, `${path} is no regular file`)
-    return { handle, device: file.dev, inode: file.ino, bytes: file.size }
+    return { handle, path: real, device: file.dev, inode: file.ino, bytes: file.size }
   } catch (error) {
     await handle.close()
     throw error
   }
 }
 
-/** The real path of `path`, which must be in `root`; where it may be made, only its folder must be there. */
-async function resolveInside(root: string, path: string, mayBeMade: boolean): Promise<string> {
+/** The real path of a folder, as the root of what is opened. Throws where there is none. */
+export function rootFolder(folder: string): string {
+  const root = realpathSync(folder)
+  if (!statSync(root).isDirectory()) throw new Error(`${folder} is no folder`)
+  return root
+}
+
+/** The real path of `path`, which must be in `root`; where it may be made, only its folder must be there. Errors say what was asked for. */
+async function resolveInside(root: string, path: string, asked: string, mayBeMade: boolean): Promise<string> {
   let real: string
   try {
     real = await realpath(path)
@@ -69,7 +78,7 @@ async function resolveInside(root: string, path: string, mayBeMade: boolean): Pr
     if (!mayBeMade || (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
     real = join(await realpath(dirname(path)), basename(path))
   }
-  if (real !== root && !real.startsWith(root.endsWith(sep) ? root : root + sep)) throw outside(path)
+  if (real !== root && !real.startsWith(root.endsWith(sep) ? root : root + sep)) throw outside(asked)
   return real
 }
 

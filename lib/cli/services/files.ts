@@ -4,14 +4,14 @@
  * opens a file anew for each read and write, so a client holds nothing open. Two files of one number, on two file systems
  * mounted inside the folder, are told apart: the number means the one opened last.
  */
-import { constants, read, realpathSync, statSync } from 'node:fs'
+import { constants, read } from 'node:fs'
 import { promisify } from 'node:util'
 import { RpcError } from '../../error.ts'
 import { asU64, type U64 } from '../../protocol/bytes.ts'
 import { SERVER_DEFAULTS } from '../../server/config.ts'
 import { type Contract, service, type, type Unary, unary } from '../../service/contract.ts'
 import { type Implementation, implement } from '../../service/handlers.ts'
-import { EBADF, EFBIG, EINVAL, FileError, type OpenFile, openConfined } from './confined.ts'
+import { EBADF, EFBIG, EINVAL, FileError, type OpenFile, openConfined, rootFolder } from './confined.ts'
 import { struct, text, u32, u64 } from './shapes.ts'
 import { inTurns } from './turns.ts'
 
@@ -77,8 +77,7 @@ interface Known {
 
 /** The handlers over a folder. Throws where there is no such folder. */
 export function files(folder: string): Implementation {
-  const root = realpathSync(folder)
-  if (!statSync(root).isDirectory()) throw new Error(`${folder} is no folder`)
+  const root = rootFolder(folder)
   /** By inode, the one used longest ago first. */
   const known = new Map<bigint, Known>()
   const turn = inTurns(AT_ONCE)

@@ -22,6 +22,11 @@ function integer(name: string, least: number, most: number): Shape<number> {
   return shape(name, value => Number.isInteger(value) && (value as number) >= least && (value as number) <= most)
 }
 
+/** A whole number within bounds. */
+export function wholeFrom(least: number, most: number): Shape<number> {
+  return integer(`whole number from ${least} to ${most}`, least, most)
+}
+
 export const i32: Shape<number> = integer('i32', -(2 ** 31), 2 ** 31 - 1)
 export const u32: Shape<number> = integer('u32', 0, 2 ** 32 - 1)
 export const u64: Shape<U64> = shape(
@@ -29,8 +34,15 @@ export const u64: Shape<U64> = shape(
   value => (typeof value === 'number' || typeof value === 'bigint') && asU64(value) !== undefined,
 )
 export const text: Shape<string> = shape('text', value => typeof value === 'string')
+/** Raw bytes. */
+export const bytes: Shape<Uint8Array> = shape('bytes', value => value instanceof Uint8Array)
 /** Unit. Rust: `()`. */
 export const nil: Shape<void> = shape('nil', value => value === null || value === undefined)
+
+/** A field that may be missing, or nil. Rust: `Option`. */
+export function optional<T>(field: Shape<T>): Shape<T | undefined> {
+  return shape(`${field.expected} or nothing`, value => value === undefined || value === null || field.is(value))
+}
 
 /** An array of exactly these. Rust: a tuple. */
 export function tuple<A, B>(first: Shape<A>, second: Shape<B>): Shape<[A, B]> {
@@ -41,7 +53,7 @@ export function tuple<A, B>(first: Shape<A>, second: Shape<B>): Shape<[A, B]> {
 }
 
 /** An object with at least these fields. Rust: a struct. */
-export function struct<T extends object>(fields: { readonly [K in keyof T]: Shape<T[K]> }): Shape<T> {
+export function struct<T extends object>(fields: { readonly [K in keyof T]-?: Shape<T[K]> }): Shape<T> {
   const entries = Object.entries(fields) as [string, Shape<unknown>][]
   return shape(
     `{${entries.map(([name, field]) => `${name}: ${field.expected}`).join(', ')}}`,
@@ -49,8 +61,8 @@ export function struct<T extends object>(fields: { readonly [K in keyof T]: Shap
       typeof value === 'object' &&
       value !== null &&
       !Array.isArray(value) &&
-      entries.every(
-        ([name, field]) => Object.hasOwn(value, name) && field.is((value as Record<string, unknown>)[name]),
+      entries.every(([name, field]) =>
+        field.is(Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined),
       ),
   )
 }
