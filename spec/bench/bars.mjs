@@ -5,4 +5,5 @@
 export const BARS = [
   { system: 'razor ws', against: 'ws floor', column: 'unary/s W128', atLeast: 1.5 },
   { system: 'razor tcp', against: 'tcp limit', column: 'unary/s W128', atLeast: 0.8 },
+  { system: 'razor ws', against: 'ws floor', column: 'stream items/s', atLeast: 5 },
 ]

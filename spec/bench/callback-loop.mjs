@@ -1,5 +1,5 @@
 /**
- * The load for systems written with callbacks: `window` calls in flight, each answer starts the next call.
+ * The load of calls, the same for every system: `window` calls in flight, each answer starts the next call.
  */
 import { Tally } from './requests.mjs'
 

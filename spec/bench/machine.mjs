@@ -4,6 +4,8 @@
 import { readFileSync } from 'node:fs'
 import { arch, availableParallelism, cpus, loadavg, platform, release } from 'node:os'
 
+const PACKAGES = ['ws', 'msgpackr', 'rxjs', 'bufferutil', 'socket.io']
+
 export function machine() {
   return {
     node: process.version,
@@ -11,11 +13,11 @@ export function machine() {
     cores: availableParallelism(),
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
     loadAverage: Number((loadavg()[0] ?? 0).toFixed(2)),
-    packages: Object.fromEntries(['ws', 'msgpackr', 'rxjs', 'bufferutil'].map(name => [name, versionOf(name)])),
+    packages: Object.fromEntries(PACKAGES.map(name => [name, versionOf(name)])),
   }
 }
 
-/** `none` where it is not installed: `bufferutil` is optional, and decides the blob column of WebSockets. */
+/** `none` where it is not installed: `bufferutil` decides the blob column of all WebSocket systems. */
 function versionOf(name) {
   try {
     return JSON.parse(readFileSync(new URL(`../../node_modules/${name}/package.json`, import.meta.url), 'utf8')).version

@@ -1,5 +1,6 @@
 /**
- * The traffic, the same for every system: `{ id, path }` up, `{ ok, id }` down; a blob call carries 64 KiB besides.
+ * The traffic, the same for every system: `{ id, path }` up, `{ ok, id }` down; a blob call carries 64 KiB besides. Items are
+ * `{ i, v }`.
  */
 import { randomBytes } from 'node:crypto'
 
@@ -53,5 +54,22 @@ export class Tally {
       throw new Error(`${this.answered} answers to ${this.sent} calls, ids off by ${this.#idSum}`)
     }
     return this.answered
+  }
+}
+
+/** The item of every stream and of the shared source. */
+export function item(i) {
+  return { i, v: i * 0.5 }
+}
+
+/** Counts items, and proves that none is missing, doubled or out of place: each `i` is one above the last. */
+export class ItemTally {
+  count = 0
+  #last
+
+  take({ i }) {
+    if (this.#last !== undefined && i !== this.#last + 1) throw new Error(`item ${i} came after ${this.#last}`)
+    this.#last = i
+    this.count++
   }
 }

@@ -7,7 +7,14 @@
 export const SYSTEMS = [
   { name: 'ws floor', server: 'ws-floor-server.mjs', client: 'ws-floor-client.mjs', against: [] },
   { name: 'tcp limit', server: 'tcp-limit-server.mjs', client: 'tcp-limit-client.mjs', against: ['ws floor'] },
-  { name: 'razor ws', server: 'razor-server.mjs', client: 'razor-client.mjs', args: ['ws'], against: ['ws floor'] },
+  { name: 'socket.io', server: 'socket-io-server.mjs', client: 'socket-io-client.mjs', against: ['ws floor'] },
+  {
+    name: 'razor ws',
+    server: 'razor-server.mjs',
+    client: 'razor-client.mjs',
+    args: ['ws'],
+    against: ['ws floor', 'socket.io'],
+  },
   {
     name: 'razor tcp',
     server: 'razor-server.mjs',

@@ -23,7 +23,7 @@ export function runServer(start) {
 
 /**
  * `start(address)` resolves with `{ loads, close() }`, where `loads` has one function per kind of load:
- * `({ window, seconds, times })` resolves with the number of calls (or items) made.
+ * `({ window, seconds, times })` resolves with the number of calls made, or of items that came.
  */
 export function runClient(start) {
   let client
