@@ -1,6 +1,6 @@
-import { service, unary } from 'razor-rx'
+import { service, stream, unary } from 'razor-rx'
 
 export const Host = service('Host', {
-  load: unary<void, number[]>(), // argument, answer
-  div: unary<[number, number], number, 'divide by zero'>(), // and what the handler may fail with
+  loads: stream<{ everyMs: number }, number[]>({ overflow: 'latest' }), // argument, item
+  div: unary<[number, number], number, 'divide by zero'>(), // argument, answer, what the handler may fail with
 })

@@ -1,12 +1,13 @@
 import { loadavg } from 'node:os'
 import { implement, RpcServer } from 'razor-rx/node'
+import { map, timer } from 'rxjs'
 import { Host } from './contract.ts'
 
 const host = implement(Host, {
-  load: () => loadavg(), // a value, a Promise or an Observable
+  loads: ({ everyMs }) => timer(0, everyMs).pipe(map(() => loadavg())), // stops when the caller unsubscribes
   div: ([a, b], { fail }) => {
     if (b === 0) throw fail('divide by zero')
-    return a / b
+    return a / b // a value, a Promise or an Observable
   },
 })
 

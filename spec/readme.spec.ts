@@ -85,7 +85,7 @@ describe('the command lines of the README', () => {
 
   it('succeed where nothing is shown', async () => {
     const lines = blocks('sh').flatMap(block => block.split('\n').filter(line => line.startsWith('node dist/cli')))
-    assert.equal(lines.length, 3)
+    assert.equal(lines.length, 4)
     for (const line of lines) {
       const { code, out, err } = await run(line)
       assert.equal(err, '', line)

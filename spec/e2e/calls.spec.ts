@@ -16,7 +16,7 @@ import {
   type UserError,
   unary,
 } from '../../lib/node/index.ts'
-import { assertIdle, atServer, follow, turn } from '../support/arena.ts'
+import { assertIdle, atServer, BOTH_VERSIONS, follow, NOTHING_LEFT, turn } from '../support/arena.ts'
 import { expectNoLeaks } from '../support/leaks.ts'
 import { TRANSPORTS } from '../support/transports.ts'
 
@@ -55,11 +55,17 @@ const shop = implement(Shop, {
 })
 
 describe('a client and a server', () => {
-  for (const transport of TRANSPORTS) {
-    it(`carry values, units, all shapes of errors and blobs, over ${transport.name}`, async () => {
+  for (const [transport, version] of TRANSPORTS.flatMap(
+    each =>
+      [
+        [each, 1],
+        [each, 2],
+      ] as const,
+  )) {
+    it(`carry values, units, all shapes of errors and blobs, over ${transport.name}, version ${version}`, async () => {
       const server = new RpcServer({ services: [shop] })
       const { address } = await server.listen(transport.listenAt())
-      const client = connect(address)
+      const client = connect(address, { version })
       const host = client.use(Shop)
       assert.equal(await firstValueFrom(host.add([1, 2])), 3)
       assert.equal(await firstValueFrom(host.nothing()), undefined)
@@ -83,48 +89,60 @@ describe('a client and a server', () => {
       await client.close()
       await server.close()
       assertIdle(client)
-      assert.deepEqual(server.stats(), { connections: 0, calls: 0 })
+      assert.deepEqual(server.stats(), NOTHING_LEFT)
       await expectNoLeaks()
     })
   }
 
-  atServer('answer calls in whatever order their handlers end', async ({ lab, client }) => {
-    const caller = client()
-    const seen: string[] = []
-    const calls = ['a', 'b', 'c'].map(name =>
-      follow(caller.call({ action: 'Lab.hold', input: name }).pipe(tap(reply => seen.push(String(reply.value))))),
-    )
-    await lab.holds(3)
-    assert.equal(caller.stats.inFlight, 3)
-    for (const [held, name] of [...lab.held].map((each, i) => [each, 'abc'[i]] as const).reverse()) held.next(name)
-    for (const call of calls) await call.answers()
-    assert.deepEqual(seen, ['c', 'b', 'a'])
-  })
+  atServer(
+    'answer calls in whatever order their handlers end',
+    async ({ lab, client }) => {
+      const caller = client()
+      const seen: string[] = []
+      const calls = ['a', 'b', 'c'].map(name =>
+        follow(caller.call({ action: 'Lab.hold', input: name }).pipe(tap(reply => seen.push(String(reply.value))))),
+      )
+      await lab.holds(3)
+      assert.equal(caller.stats.inFlight, 3)
+      for (const [held, name] of [...lab.held].map((each, i) => [each, 'abc'[i]] as const).reverse()) held.next(name)
+      for (const call of calls) await call.answers()
+      assert.deepEqual(seen, ['c', 'b', 'a'])
+    },
+    { versions: BOTH_VERSIONS },
+  )
 
-  atServer('carry a thousand calls at once over one connection', async ({ server, client }) => {
-    const caller = client()
-    const calls = Array.from({ length: 1000 }, (_, i) => caller.call({ action: 'Lab.echo', input: i }))
-    const all = await firstValueFrom(
-      merge(...calls).pipe(
-        map(reply => reply.value as number),
-        toArray(),
-      ),
-    )
-    assert.deepEqual(
-      all.sort((a, b) => a - b),
-      Array.from({ length: 1000 }, (_, i) => i),
-    )
-    assert.equal(server.stats().connections, 2)
-  })
+  atServer(
+    'carry a thousand calls at once over one connection',
+    async ({ server, client }) => {
+      const caller = client()
+      const calls = Array.from({ length: 1000 }, (_, i) => caller.call({ action: 'Lab.echo', input: i }))
+      const all = await firstValueFrom(
+        merge(...calls).pipe(
+          map(reply => reply.value as number),
+          toArray(),
+        ),
+      )
+      assert.deepEqual(
+        all.sort((a, b) => a - b),
+        Array.from({ length: 1000 }, (_, i) => i),
+      )
+      assert.equal(server.stats().connections, 2)
+    },
+    { versions: BOTH_VERSIONS },
+  )
 
-  atServer('send a call once for each subscription, and none without one', async ({ lab, client }) => {
-    const call$ = client().call({ action: 'Lab.echo', input: 'cold' })
-    await turn()
-    assert.deepEqual(lab.inputs, [])
-    await follow(call$).answers()
-    await follow(call$).answers()
-    assert.deepEqual(lab.inputs, ['cold', 'cold'])
-  })
+  atServer(
+    'send a call once for each subscription, and none without one',
+    async ({ lab, client }) => {
+      const call$ = client().call({ action: 'Lab.echo', input: 'cold' })
+      await turn()
+      assert.deepEqual(lab.inputs, [])
+      await follow(call$).answers()
+      await follow(call$).answers()
+      assert.deepEqual(lab.inputs, ['cold', 'cold'])
+    },
+    { versions: BOTH_VERSIONS },
+  )
 
   const order: string[] = []
   const note =
@@ -149,7 +167,7 @@ describe('a client and a server', () => {
       const inwards = ['client 1', 'client 2', 'server 1', 'server 2']
       assert.deepEqual(order, [...inwards.map(name => `${name} in`), ...inwards.reverse().map(name => `${name} out`)])
     },
-    { options: { interceptors: [note('server 1'), note('server 2')] } },
+    { options: { interceptors: [note('server 1'), note('server 2')] }, versions: BOTH_VERSIONS },
   )
 
   it('meet at several addresses of one server at once, which counts connections and calls', async () => {
@@ -159,7 +177,7 @@ describe('a client and a server', () => {
     const listening = await Promise.all(TRANSPORTS.map(transport => server.listen(transport.listenAt())))
     const clients = listening.map(({ address }) => connect(address))
     for (const client of clients) assert.equal(await firstValueFrom(client.use(Shop).add([20, 22])), 42)
-    assert.deepEqual(server.stats(), { connections: 4, calls: 0 })
+    assert.deepEqual(server.stats(), { ...NOTHING_LEFT, connections: 4 })
     const slow = clients.map(client => follow(client.use(Shop).slow(5)))
     while (server.stats().calls < 4) await turn()
     for (const call of slow) assert.equal(await call.answers(), 5)

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { connect, RpcServer } from '../../lib/node/index.ts'
-import { assertIdle, atServer, follow, Lab, turn } from '../support/arena.ts'
+import { assertIdle, atServer, BOTH_VERSIONS, follow, Lab, NOTHING_LEFT, turn } from '../support/arena.ts'
 import { expectNoLeaks } from '../support/leaks.ts'
 import { request } from '../support/raw-frames.ts'
 import { TRANSPORTS } from '../support/transports.ts'
@@ -29,31 +29,44 @@ describe('a client that closes', () => {
       await closing
       while (server.stats().connections > 1) await turn()
     },
+    { versions: BOTH_VERSIONS },
   )
 
-  atServer('gives up after waitMs what is not answered', async ({ lab, client }) => {
-    const caller = client()
-    const call = follow(caller.call({ action: 'Lab.hold' }))
-    await lab.holds(1)
-    await caller.close({ waitMs: 5 })
-    await call.failsWith('rpc_canceled', /this end closed the connection/, 'maybe')
-    lab.held[0]?.next(null)
-    assertIdle(caller)
-  })
+  atServer(
+    'gives up after waitMs what is not answered',
+    async ({ lab, client }) => {
+      const caller = client()
+      const call = follow(caller.call({ action: 'Lab.hold' }))
+      await lab.holds(1)
+      await caller.close({ waitMs: 5 })
+      await call.failsWith('rpc_canceled', /this end closed the connection/, 'maybe')
+      lab.held[0]?.next(null)
+      assertIdle(caller)
+    },
+    { versions: BOTH_VERSIONS },
+  )
 
-  atServer('may close before it was ever used, and twice', async ({ client }) => {
-    const caller = client()
-    await caller.close()
-    await Promise.all([caller.close(), caller.close()])
-  })
+  atServer(
+    'may close before it was ever used, and twice',
+    async ({ client }) => {
+      const caller = client()
+      await caller.close()
+      await Promise.all([caller.close(), caller.close()])
+    },
+    { versions: BOTH_VERSIONS },
+  )
 
-  atServer('sends what waits for a slot before it goes', async ({ lab, client }) => {
-    const caller = client({ thresholds: 1 })
-    const calls = [1, 2, 3].map(input => follow(caller.call({ action: 'Lab.echo', input })))
-    await caller.close()
-    for (const call of calls) await call.answers()
-    assert.deepEqual(lab.inputs, [1, 2, 3])
-  })
+  atServer(
+    'sends what waits for a slot before it goes',
+    async ({ lab, client }) => {
+      const caller = client({ thresholds: 1 })
+      const calls = [1, 2, 3].map(input => follow(caller.call({ action: 'Lab.echo', input })))
+      await caller.close()
+      for (const call of calls) await call.answers()
+      assert.deepEqual(lab.inputs, [1, 2, 3])
+    },
+    { versions: BOTH_VERSIONS },
+  )
 })
 
 describe('a server that closes', () => {
@@ -85,24 +98,26 @@ describe('a server that closes', () => {
       assert.deepEqual(lab.inputs, [])
       await assert.rejects(server.listen(transport.listenAt()), /the server is closed/)
       await assert.rejects(transport.dialRaw(address))
-      assert.deepEqual(server.stats(), { connections: 0, calls: 0 })
+      assert.deepEqual(server.stats(), NOTHING_LEFT)
       await expectNoLeaks()
     })
 
-    it(`stops after waitMs what still runs, over ${transport.name}`, async () => {
-      const lab = new Lab()
-      const server = new RpcServer({ dispatch: lab.dispatch })
-      const { address } = await server.listen(transport.listenAt())
-      const client = connect(address)
-      const call = follow(client.call({ action: 'Lab.hold' }))
-      await lab.holds(1)
-      await server.close({ waitMs: 5 })
-      await call.failsWith('rpc_io_err', /rpc_draining/, 'maybe')
-      assert.deepEqual([lab.tornDown, lab.aborted], [1, 1])
-      assert.deepEqual(server.stats(), { connections: 0, calls: 0 })
-      await client.close()
-      await expectNoLeaks()
-    })
+    for (const version of BOTH_VERSIONS) {
+      it(`stops after waitMs what still runs, over ${transport.name}, version ${version}`, async () => {
+        const lab = new Lab()
+        const server = new RpcServer({ dispatch: lab.dispatch })
+        const { address } = await server.listen(transport.listenAt())
+        const client = connect(address, { version })
+        const call = follow(client.call({ action: 'Lab.hold' }))
+        await lab.holds(1)
+        await server.close({ waitMs: 5 })
+        await call.failsWith('rpc_io_err', /rpc_draining/, 'maybe')
+        assert.deepEqual([lab.tornDown, lab.aborted], [1, 1])
+        assert.deepEqual(server.stats(), NOTHING_LEFT)
+        await client.close()
+        await expectNoLeaks()
+      })
+    }
 
     it(`runs no call that was read and waited for a place, over ${transport.name}`, async () => {
       const lab = new Lab()
@@ -129,22 +144,24 @@ describe('a server that closes', () => {
       await expectNoLeaks()
     })
 
-    it(`answers the very call that closes it, over ${transport.name}`, async () => {
-      for (const answer of ['bye', Promise.resolve('bye')]) {
-        const server = new RpcServer({
-          dispatch: () => {
-            void server.close()
-            return answer
-          },
-        })
-        const { address } = await server.listen(transport.listenAt())
-        const client = connect(address)
-        assert.equal((await follow(client.call({ action: 'Host.shutdown' })).answers()).value, 'bye')
-        await client.close()
-        await server.close()
-        assert.deepEqual(server.stats(), { connections: 0, calls: 0 })
-      }
-      await expectNoLeaks()
-    })
+    for (const version of BOTH_VERSIONS) {
+      it(`answers the very call that closes it, over ${transport.name}, version ${version}`, async () => {
+        for (const answer of ['bye', Promise.resolve('bye')]) {
+          const server = new RpcServer({
+            dispatch: () => {
+              void server.close()
+              return answer
+            },
+          })
+          const { address } = await server.listen(transport.listenAt())
+          const client = connect(address, { version })
+          assert.equal((await follow(client.call({ action: 'Host.shutdown' })).answers()).value, 'bye')
+          await client.close()
+          await server.close()
+          assert.deepEqual(server.stats(), NOTHING_LEFT)
+        }
+        await expectNoLeaks()
+      })
+    }
   }
 })

@@ -5,18 +5,17 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { catchError, firstValueFrom, retry, timer } from 'rxjs'
 import { connect, RpcError, RpcServer } from '../../lib/node/index.ts'
-import { assertIdle, atClient, atServer, follow, Lab, turn } from '../support/arena.ts'
+import { assertIdle, atClient, atServer, BOTH_VERSIONS, follow, Lab, turn } from '../support/arena.ts'
 import { expectNoLeaks } from '../support/leaks.ts'
-import { response } from '../support/raw-frames.ts'
 import { SOCKETS, TRANSPORTS, tcp } from '../support/transports.ts'
 
 describe('a call whose connection is lost', () => {
   for (const way of ['finish', 'reset'] as const) {
     atClient(
       `fails with rpc_io_err, executed maybe, and the next one dials anew, after ${way}`,
-      async ({ client, raw }) => {
+      async ({ client, raw, agreed, answer }) => {
         const calls = Array.from({ length: 5 }, () => follow(client.call({ action: 'Lab.hold' })))
-        const peer = await raw.peer(0)
+        const peer = await agreed(0)
         await peer.wasAsked(5)
         peer[way]()
         for (const call of calls) {
@@ -24,33 +23,34 @@ describe('a call whose connection is lost', () => {
           assert.equal(error.address, raw.address)
         }
         const next = follow(client.call({ action: 'Lab.echo' }))
-        const second = await raw.peer(1)
-        await second.wasAsked(1)
-        second.send(response({ seq: 1, msg: Uint8Array.of(1) }))
+        const second = await agreed(1)
+        const [asked] = await second.wasAsked(1)
+        second.send(answer({ seq: asked!.seq, msg: Uint8Array.of(1) }))
         await next.answers()
       },
+      { versions: BOTH_VERSIONS },
     )
   }
 
   atClient(
     'fails with executed no while it still waits for a slot',
-    async ({ client, raw }) => {
+    async ({ client, agreed }) => {
       const [sent, waiting] = [follow(client.call({ action: 'a' })), follow(client.call({ action: 'b' }))]
-      const peer = await raw.peer(0)
+      const peer = await agreed(0)
       await peer.wasAsked(1)
       assert.deepEqual([client.stats.inFlight, client.stats.waiting], [1, 1])
       peer.reset()
       await sent.failsWith('rpc_io_err', /a: lost/, 'maybe')
       await waiting.failsWith('rpc_io_err', /^b: /, 'no')
     },
-    { options: { thresholds: 1 } },
+    { options: { thresholds: 1 }, versions: BOTH_VERSIONS },
   )
 
   atClient(
     'fails with executed no while it waits behind the high-water mark',
-    async ({ client, raw }) => {
+    async ({ client, agreed }) => {
       const first = follow(client.call({ action: 'Lab.first' }))
-      const peer = await raw.peer(0)
+      const peer = await agreed(0)
       await peer.wasAsked(1)
       peer.pause()
       // More than the system takes: the rest stays here.
@@ -63,44 +63,60 @@ describe('a call whose connection is lost', () => {
       for (const call of large) await call.failsWith('rpc_io_err', /Lab.large/)
       await behind.failsWith('rpc_io_err', /Lab.behind/, 'no')
     },
-    { options: { maxWaitingBytes: 64 * 1024 * 1024 } },
+    { options: { maxWaitingBytes: 64 * 1024 * 1024 }, versions: BOTH_VERSIONS },
   )
 
-  atClient('may be sent again from within its error, on a new connection', async ({ client, raw }) => {
-    const again = follow(client.call({ action: 'Lab.one' }).pipe(catchError(() => client.call({ action: 'Lab.two' }))))
-    const retried = follow(client.call({ action: 'Lab.three' }).pipe(retry(1)))
-    const first = await raw.peer(0)
-    await first.wasAsked(2)
-    first.reset()
-    const second = await raw.peer(1)
-    const asked = await second.wasAsked(2)
-    assert.deepEqual(asked.map(each => each.action).sort(), ['Lab.three', 'Lab.two'])
-    for (const { seq } of asked) second.send(response({ seq, msg: Uint8Array.of(3) }))
-    await again.answers()
-    await retried.answers()
-    assert.equal(raw.peers.length, 2)
-  })
+  atClient(
+    'may be sent again from within its error, on a new connection',
+    async ({ client, raw, agreed, answer }) => {
+      const again = follow(
+        client.call({ action: 'Lab.one' }).pipe(catchError(() => client.call({ action: 'Lab.two' }))),
+      )
+      const retried = follow(client.call({ action: 'Lab.three' }).pipe(retry(1)))
+      const first = await agreed(0)
+      await first.wasAsked(2)
+      first.reset()
+      const second = await agreed(1)
+      const asked = await second.wasAsked(2)
+      assert.deepEqual(asked.map(each => each.action).sort(), ['Lab.three', 'Lab.two'])
+      for (const { seq } of asked) second.send(answer({ seq, msg: Uint8Array.of(3) }))
+      await again.answers()
+      await retried.answers()
+      assert.equal(raw.peers.length, 2)
+    },
+    { versions: BOTH_VERSIONS },
+  )
 
-  atServer('stops its handler at the server, whose answer goes nowhere', async ({ lab, server, client }) => {
-    const caller = client()
-    const call = follow(caller.call({ action: 'Lab.hold' }))
-    await lab.holds(1)
-    const closing = caller.close({ waitMs: 0 })
-    await call.failsWith('rpc_canceled', /this end closed the connection/, 'maybe')
-    await closing
-    const [answer] = lab.held
-    // Over TCP and Unix sockets this was a half-close, which still gets its answer.
-    answer?.next('nobody hears this')
-    while (server.stats().connections > 1) await turn()
-    assert.equal(lab.tornDown, 1)
-  })
+  atServer(
+    'stops its handler at the server, whose answer goes nowhere',
+    async ({ lab, server, client }) => {
+      const caller = client()
+      const call = follow(caller.call({ action: 'Lab.hold' }))
+      await lab.holds(1)
+      const closing = caller.close({ waitMs: 0 })
+      await call.failsWith('rpc_canceled', /this end closed the connection/, 'maybe')
+      await closing
+      const [answer] = lab.held
+      // Over TCP and Unix sockets this was a half-close, which still gets its answer.
+      answer?.next('nobody hears this')
+      while (server.stats().connections > 1) await turn()
+      assert.equal(lab.tornDown, 1)
+    },
+    { versions: BOTH_VERSIONS },
+  )
 
-  for (const transport of TRANSPORTS) {
-    it(`fails at once when its server goes, and comes through when it is back, over ${transport.name}`, async () => {
+  for (const [transport, version] of TRANSPORTS.flatMap(
+    each =>
+      [
+        [each, 1],
+        [each, 2],
+      ] as const,
+  )) {
+    it(`fails at once when its server goes, and comes through when it is back, over ${transport.name}, version ${version}`, async () => {
       const lab = new Lab()
       const first = new RpcServer({ dispatch: lab.dispatch })
       const { address } = await first.listen(transport.listenAt())
-      const client = connect(address)
+      const client = connect(address, { version })
       const call = follow(client.call({ action: 'Lab.hold' }))
       await lab.holds(1)
       await first.close({ waitMs: 0 })

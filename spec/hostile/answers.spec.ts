@@ -88,13 +88,23 @@ describe('a client, by the row of the hostile table', () => {
     })
   }
 
-  for (const ver of [0, 2, 255]) {
+  for (const ver of [0, 3, 255]) {
     breach({
       what: `version ${ver} (A2)`,
       sends: () => [response({ ver, msg: NIL })],
       code: 4406,
       word: 'rpc_invalid_ver',
-      message: new RegExp(`response 1 has version ${ver}, this end speaks 1`),
+      message: new RegExp(`response 1 has version ${ver}, this end speaks 1 and 2`),
+    })
+  }
+
+  for (const flag of [0, 3, 7, 9]) {
+    breach({
+      what: `version 2 of kind ${flag} that was not agreed on (A2)`,
+      sends: () => [response({ ver: 2, flag, seq: flag < 7 ? 1 : 0, msg: NIL })],
+      code: 4400,
+      word: 'rpc_protocol',
+      message: /response \d has version 2, which was not agreed on/,
     })
   }
 

@@ -12,6 +12,7 @@ import { bufferBytes, liveBufferBytes } from '../support/memory-use.ts'
 import { ping, type RawRequest, request } from '../support/raw-frames.ts'
 import type { RawPeer } from '../support/raw-peer.ts'
 import { HALF_CLOSING, tcp, ws } from '../support/transports.ts'
+import { offer, upHello } from '../support/v2-frames.ts'
 
 const MIB = 1024 * 1024
 const noise = fromHex('8f 3a 00 d1 7e')
@@ -84,23 +85,49 @@ describe('a server, by the row of the hostile table', () => {
     })
   }
 
-  for (const ver of [0, 2, 3, 255]) {
+  for (const ver of [0, 3, 255]) {
     breach({
       what: `version ${ver} (A2)`,
       sends: () => [request({ ver, seq: 9 })],
       code: 4406,
       word: 'rpc_invalid_ver',
-      logged: new RegExp(`request 9 has version ${ver}, this end speaks 1`),
+      logged: new RegExp(`request 9 has version ${ver}, this end speaks 1 and 2`),
       seqs: [9],
     })
   }
 
   breach({
-    what: 'version 2 with seq 0, which gets no answer beside the notice (A2)',
-    sends: () => [request({ ver: 2, seq: 0 })],
+    what: 'version 3 with seq 0, which gets no answer beside the notice (A2)',
+    sends: () => [request({ ver: 3, seq: 0 })],
     code: 4406,
     word: 'rpc_invalid_ver',
-    logged: /request 0 has version 2/,
+    logged: /request 0 has version 3/,
+  })
+
+  for (const [what, options] of [
+    ['', {}],
+    [', by a server that speaks version 1', { version: 1 }],
+  ] as const) {
+    for (const format of [0, 1, 7]) {
+      breach({
+        what: `version 2 of kind ${format} that was not agreed on (A2)${what}`,
+        sends: () => [request({ ver: 2, format, seq: format === 7 ? 0 : 9 })],
+        code: 4400,
+        word: 'rpc_protocol',
+        logged: /request \d has version 2, which was not agreed on/,
+        options,
+      })
+    }
+  }
+
+  breach({
+    what: 'version 2 behind an offer that a server of version 1 did not take (A2)',
+    sends: () => [offer(1), upHello()],
+    code: 4400,
+    word: 'rpc_protocol',
+    logged: /request 0 has version 2, which was not agreed on/,
+    seqs: [1],
+    options: { version: 1 },
   })
 
   for (const format of [1, 2, 255]) keeps(`format ${format} (A3)`, { format }, 0, '')

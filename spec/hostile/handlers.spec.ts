@@ -13,8 +13,10 @@ import {
   type ServerInterceptor,
   UserError,
 } from '../../lib/node/index.ts'
-import { atServer, follow, turn } from '../support/arena.ts'
+import { atServer, BOTH_VERSIONS, follow, turn } from '../support/arena.ts'
 import { request } from '../support/raw-frames.ts'
+import { callerOf } from '../support/stage.ts'
+import { upRequest } from '../support/v2-frames.ts'
 
 const SECRET = 'password hunter2'
 
@@ -54,7 +56,7 @@ function handler(what: string, act: Dispatch, { code, logged, value }: Expected)
       if (logged === undefined) assert.equal(arena.logged, '')
       else assert.match(arena.logged, logged)
     },
-    { options: withHandler(act) },
+    { options: withHandler(act), versions: BOTH_VERSIONS },
   )
 }
 
@@ -206,7 +208,7 @@ describe('a handler', () => {
       assert.deepEqual([arena.lab.tornDown, arena.lab.aborted, arena.server.stats().calls <= 1], [1, 1, true])
       assert.match(arena.logged, /Lab.hold ran for more than 30 ms/)
     },
-    { options: { maxCallMs: 30, tickMs: 10 } },
+    { options: { maxCallMs: 30, tickMs: 10 }, versions: [1] },
   )
 
   const late = new Subject<string>()
@@ -221,6 +223,7 @@ describe('a handler', () => {
       assert.equal(call.ends, 1)
     },
     {
+      versions: [1],
       options: {
         maxCallMs: 20,
         tickMs: 10,
@@ -275,8 +278,12 @@ describe('what a caller is told of a failure', () => {
         const peer = await arena.raw()
         peer.send(request({ action: 'Bad.act' }))
         const [answer] = await peer.answered(1)
-        assert.ok(['rpc_internal_err', 'plain'].includes(answer!.blob.toString()))
-        assert.equal(peer.received.includes('hunter2'), false)
+        const caller = await callerOf(await arena.raw())
+        caller.send(upRequest(2, { action: 'Bad.act' }))
+        const { text } = await caller.terminal(2)
+        for (const told of [answer!.blob.toString(), text])
+          assert.ok(['rpc_internal_err', 'plain'].includes(told), told)
+        for (const each of [peer, caller.peer]) assert.equal(each.received.includes('hunter2'), false)
       },
       { options: withHandler(act as Dispatch) },
     )
@@ -311,12 +318,6 @@ describe('an answer that cannot be sent', () => {
     ['a cycle', cycle, /the answer of Bad.act: .*(cycle|circular|itself)/i],
     ['a function', { call: () => 1 }, /the answer of Bad.act: .*function/],
     ['a getter that throws', throwing, /from a getter/],
-    ['a message over its limit', 'z'.repeat(1024 * 1024), /message of 1048581 bytes is over maxMessageBytes 1048576/],
-    [
-      'a blob over its limit',
-      new ReplyWithBlob(1, new Uint8Array(16 * 1024 * 1024 + 1)),
-      /blob of 16777217 bytes is over maxBlobBytes 16777216/,
-    ],
     ['an integer beyond 64 bits', 2n ** 64n, /bigint/],
   ] as const) {
     atServer(
@@ -329,7 +330,30 @@ describe('an answer that cannot be sent', () => {
         assert.equal((await next.answers()).value, 5)
         assert.match(arena.logged, logged)
       },
-      { options: withHandler(() => value) },
+      { options: withHandler(() => value), versions: BOTH_VERSIONS },
+    )
+  }
+
+  for (const [what, value, message] of [
+    ['a message over its limit', 'z'.repeat(1024 * 1024), /message of 1048581 bytes is over maxMessageBytes 1048576/],
+    [
+      'a blob over its limit',
+      new ReplyWithBlob(1, new Uint8Array(16 * 1024 * 1024 + 1)),
+      /blob of 16777217 bytes is over maxBlobBytes 16777216/,
+    ],
+  ] as const) {
+    atServer(
+      `because of ${what} is rpc_too_large for its call, rpc_encode in version 1, and the connection is kept`,
+      async arena => {
+        const client = arena.client()
+        const call = follow(client.call({ action: 'Bad.act' }))
+        const next = follow(client.call({ action: 'Lab.echo', input: 5 }))
+        if (arena.version === 1) await call.failsWith('rpc_encode', /Bad.act was answered with rpc_encode$/, 'yes')
+        else await call.failsWith('rpc_too_large', message, 'yes')
+        assert.equal((await next.answers()).value, 5)
+        assert.match(arena.logged, message)
+      },
+      { options: withHandler(() => value), versions: BOTH_VERSIONS },
     )
   }
 

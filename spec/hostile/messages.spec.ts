@@ -4,10 +4,13 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, describe } from 'node:test'
-import { atClient, atServer, follow } from '../support/arena.ts'
+import { atClient, atServer, BOTH_VERSIONS, follow } from '../support/arena.ts'
 import { concat, fromHex } from '../support/hex.ts'
 import { bufferBytes, liveBufferBytes } from '../support/memory-use.ts'
-import { request, response } from '../support/raw-frames.ts'
+import { request } from '../support/raw-frames.ts'
+import { callerOf } from '../support/stage.ts'
+import { memory } from '../support/transports.ts'
+import { upRequest } from '../support/v2-frames.ts'
 
 const MIB = 1024 * 1024
 const utf8 = new TextEncoder()
@@ -111,6 +114,22 @@ describe('a server, given a hostile message', () => {
       assert.deepEqual(arena.lab.inputs, [42])
       assert.deepEqual(Reflect.ownKeys(Object.prototype), prototype)
     })
+
+    atServer(
+      `answers ${what} with rpc_decode, and what is wrong with it, in version 2 (${row})`,
+      async arena => {
+        const caller = await callerOf(await arena.raw())
+        caller.send(upRequest(2, { action: 'Lab.echo', msg: bytes() }))
+        caller.send(upRequest(3, { action: 'Lab.echo', msg: fromHex('2a') }))
+        const [refused, good] = [await caller.terminal(2), await caller.terminal(3)]
+        assert.match(refused.text, /^rpc_decode: the argument of Lab.echo: /)
+        assert.match(refused.text, message)
+        assert.ok(refused.blob.length <= 1024, `${refused.blob.length} bytes`)
+        assert.equal(good.msg.toString('hex'), '2a')
+        assert.deepEqual(arena.lab.inputs, [42])
+      },
+      { on: [memory] },
+    )
   }
 
   atServer('answers a named action without a message with rpc_decode, and a numeric one as unit (B18)', async arena => {
@@ -179,19 +198,19 @@ describe('a client, given a hostile message', () => {
   for (const [row, what, bytes, message] of hostile) {
     atClient(
       `fails the call with rpc_decode at ${what}, and keeps the connection (${row})`,
-      async ({ client, raw }) => {
+      async ({ client, agreed, answer }) => {
         const calls = [
           follow(client.call({ action: 'Lab.value' })),
           follow(client.call({ action: 'Lab.coded', errors: 'coded' })),
           follow(client.call({ action: 'Lab.good' })),
         ]
-        const peer = await raw.peer(0)
-        await peer.wasAsked(3)
+        const peer = await agreed(0)
+        const [first, second, third] = await peer.wasAsked(3)
         const msg = bytes()
         peer.send(
-          response({ seq: 1, msg }),
-          response({ seq: 2, flag: 2, blob: msg }),
-          response({ seq: 3, msg: fromHex('2a') }),
+          answer({ seq: first!.seq, msg }),
+          answer({ seq: second!.seq, flag: 2, blob: msg }),
+          answer({ seq: third!.seq, msg: fromHex('2a') }),
         )
         await calls[0]!.failsWith('rpc_decode', message, 'yes')
         await calls[0]!.failsWith('rpc_decode', /the answer of Lab.value cannot be decoded/)
@@ -201,6 +220,7 @@ describe('a client, given a hostile message', () => {
         assert.equal(peer.end, undefined)
         assert.deepEqual(Reflect.ownKeys(Object.prototype), prototype)
       },
+      { versions: BOTH_VERSIONS },
     )
   }
 })

@@ -69,7 +69,7 @@ for (const transport of RUST_TRANSPORTS) {
           const error = await firstValueFrom(failed)
           assert.ok(RpcError.is(error, 'rpc_io_err'))
           assert.equal(error.executed, 'maybe')
-          assert.match(error.message, new RegExp(`blob of response 1 is ${len} bytes, over maxBlobBytes ${MOST}`))
+          assert.match(error.message, new RegExp(`blob of response 2 is ${len} bytes, over maxBlobBytes ${MOST}`))
         }
         const { blob } = await firstValueFrom(files.read({ inode: 1, offset: 0, len: 3 }))
         assert.deepEqual(blob, patternBytes(1, 0, 3))

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { filter, firstValueFrom, Observable, Subject, type Subscriber, startWith } from 'rxjs'
 import { connect, implement, RpcError, RpcServer, service, unary } from '../../lib/node/index.ts'
+import { NOTHING_LEFT } from '../support/arena.ts'
 import { expectNoLeaks } from '../support/leaks.ts'
 import { outcomeOf } from '../support/recorded-calls.ts'
 import { call, err, ok, shownBytes } from '../support/rust-answers.ts'
@@ -45,7 +46,7 @@ for (const transport of RUST_TRANSPORTS) {
         assert.deepEqual(order, [0, 200, 400])
         assert.deepEqual(
           watch.responses.map(({ seq }) => seq),
-          [3n, 2n, 1n],
+          [4n, 3n, 2n],
         )
       }))
 
@@ -80,7 +81,7 @@ for (const transport of RUST_TRANSPORTS) {
           // The server would have answered the third before the second, had it got it before.
           assert.deepEqual(
             watch.responses.map(({ seq }) => seq),
-            [1n, 2n, 3n],
+            [2n, 3n, 4n],
           )
         },
         { thresholds: 1 },
@@ -198,7 +199,7 @@ for (const transport of RUST_TRANSPORTS) {
             }
             await firstValueFrom(server.connections$.pipe(filter(count => count === 1)))
             await gate.running(1)
-            assert.deepEqual(server.stats(), { connections: 1, calls: 1 })
+            assert.deepEqual(server.stats(), { ...NOTHING_LEFT, connections: 1, calls: 1, heldBytes: 1 })
             gate.answer(9)
             assert.equal(ok(await others), '9')
           } finally {

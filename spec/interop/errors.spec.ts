@@ -227,8 +227,9 @@ const hurting: RpcServerOptions = {
   },
 }
 
-/** Answers each request of a connection with the next of `answers`, whose seq is filled in. */
-async function scripted(answers: readonly Uint8Array[], body: (address: string) => Promise<void>): Promise<void> {
+/** Answers the offer as a Rust server does, and each request of a connection with the next of `answers`; their seqs are filled in. */
+async function scripted(script: readonly Uint8Array[], body: (address: string) => Promise<void>): Promise<void> {
+  const answers = [response(0, 0, new Uint8Array()), ...script]
   let step = 0
   const server = createServer(socket => {
     socket.on('data', request => {

@@ -125,12 +125,26 @@ async function replay(client: Client, script: readonly Vector[]): Promise<void> 
 
 describe('our client, making the calls that the Rust client made', () => {
   it('writes the same requests, and understands the answers', async () => {
-    const { got } = await withScript(services, address => replay(connect(address), services))
+    const { got } = await withScript(services, address => replay(connect(address, { version: 1 }), services))
     assert.deepEqual(frames(got, services), services.map(ourRequest))
   })
 
+  it('writes the same requests behind an offer that the server takes for a ping, one seq later', async () => {
+    const offer = { ...ping, request: withOffer(withSeq(ping.request, 1)), response: withSeq(ping.response, 1) }
+    const behind = services.map((vector, i) => ({
+      ...vector,
+      request: withSeq(vector.request, i + 2),
+      response: withSeq(vector.response, i + 2),
+    }))
+    const script = [offer, ...behind]
+    const { got } = await withScript(script, address => replay(connect(address), services))
+    assert.deepEqual(frames(got, script), script.map(ourRequest))
+  })
+
   it('writes the same file actions, with their blobs and its client id', async () => {
-    const { got } = await withScript(files, address => replay(connect(address, { clientId: FILES_CLIENT_ID }), files))
+    const { got } = await withScript(files, address =>
+      replay(connect(address, { clientId: FILES_CLIENT_ID, version: 1 }), files),
+    )
     assert.deepEqual(frames(got, files), files.map(ourRequest))
   })
 
@@ -141,7 +155,7 @@ describe('our client, making the calls that the Rust client made', () => {
       response: withSeq(ping.response, seq),
     }))
     const { got } = await withScript(pings, async address => {
-      const client = connect(address)
+      const client = connect(address, { version: 1 })
       for (const _ of pings) await lastValueFrom(client.ping(), { defaultValue: undefined })
       await client.close({ waitMs: 0 })
     })
@@ -162,6 +176,12 @@ function frames(bytes: string, script: readonly Vector[]): string[] {
     return bytes.slice(at - length, at)
   })
   return at < bytes.length ? [...cut, bytes.slice(at)] : cut
+}
+
+function withOffer(frame: Uint8Array): Uint8Array {
+  const copy = Uint8Array.from(frame)
+  copy[3] = 2
+  return copy
 }
 
 function withSeq(frame: Uint8Array, seq: number): Uint8Array {

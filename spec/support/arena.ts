@@ -20,10 +20,20 @@ import {
   type ServerLogEntry,
 } from '../../lib/node/index.ts'
 import { expectNoLeaks } from './leaks.ts'
+import { type RawResponse, response } from './raw-frames.ts'
 import type { RawPeer } from './raw-peer.ts'
 import { type RawServer, TRANSPORTS, type Transport } from './transports.ts'
+import { downHello, pong, UP, ups } from './v2-frames.ts'
 
 const MOST_MS = 30_000
+
+/** Of the protocol. */
+export type Version = 1 | 2
+/** For specs of what is the same in both. */
+export const BOTH_VERSIONS: readonly Version[] = [1, 2]
+
+/** What `server.stats()` says where nothing is going on. */
+export const NOTHING_LEFT: Readonly<Record<string, number>> = { connections: 0, calls: 0, dropped: 0, heldBytes: 0 }
 
 /** A turn of the event loop. */
 export const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
@@ -181,7 +191,9 @@ export interface ServerArena {
   readonly lab: Lab
   readonly log: ServerLogEntry[]
   readonly witness: { readonly calls: number }
-  /** One more raw client. */
+  /** What the clients of ours speak, where their options do not say otherwise. The server speaks both. */
+  readonly version: Version
+  /** One more raw client: it offers nothing by itself, so it has a connection of version 1. */
   raw(): Promise<RawPeer>
   /** One more client of ours. */
   client(options?: ConnectOptions): Client
@@ -194,33 +206,59 @@ export interface ClientArena {
   readonly transport: Transport
   readonly client: Client
   readonly raw: RawServer
+  readonly version: Version
+  /** The client's connection of that number, from 0, when the two ends have agreed. */
+  agreed(index: number): Promise<RawPeer>
+  /** An answer in the version that was agreed on. */
+  answer(fields: RawResponse): Uint8Array
   readonly log: LogEntry[]
   readonly logged: string
 }
 
 export interface Circumstances<O> {
   readonly on?: readonly Transport[]
+  /** It is run once for each. Default of specs with our server: 2, the default of our clients; of those with a raw server: 1. */
+  readonly versions?: readonly Version[]
   readonly options?: O
 }
 
 type Scenario<A> = (arena: A) => Promise<void>
 
-function declare(name: string, on: readonly Transport[], run: (transport: Transport) => Promise<void>): void {
-  for (const transport of on) it(`${name}, over ${transport.name}`, { timeout: MOST_MS }, () => run(transport))
+function declare(
+  name: string,
+  on: readonly Transport[],
+  versions: readonly Version[],
+  run: (transport: Transport, version: Version) => Promise<void>,
+): void {
+  for (const version of versions) {
+    const suffix = versions.length > 1 ? `, version ${version}` : ''
+    for (const transport of on) {
+      it(`${name}, over ${transport.name}${suffix}`, { timeout: MOST_MS }, () => run(transport, version))
+    }
+  }
+}
+
+/** Does for a raw server what has to come first in version 2. */
+async function agree(peer: RawPeer): Promise<RawPeer> {
+  await peer.until(() => ups(peer.received).length > 0)
+  peer.send(pong(ups(peer.received)[0]!.seq))
+  await peer.until(() => ups(peer.received).some(frame => frame.ver === 2 && frame.kind === UP.hello))
+  peer.send(downHello())
+  return peer
 }
 
 /** Runs a scenario against our server on each transport. */
 export function atServer(
   name: string,
   scenario: Scenario<ServerArena>,
-  { on = TRANSPORTS, options = {} }: Circumstances<RpcServerOptions> = {},
+  { on = TRANSPORTS, options = {}, versions = [2] }: Circumstances<RpcServerOptions> = {},
 ): void {
-  declare(name, on, async transport => {
+  declare(name, on, versions, async (transport, version) => {
     const lab = new Lab()
     const log: ServerLogEntry[] = []
     const server = new RpcServer({ dispatch: lab.dispatch, log: entry => log.push(entry), ...options })
     const { address } = await server.listen(transport.listenAt())
-    const other = connect(address)
+    const other = connect(address, { version })
     let accepted = 0
     let connections = 0
     const counting = server.connections$.subscribe(count => {
@@ -238,6 +276,7 @@ export function atServer(
       lab,
       log,
       witness,
+      version,
       raw: async () => {
         const before = accepted
         const peer = await transport.dialRaw(address)
@@ -246,7 +285,7 @@ export function atServer(
         return peer
       },
       client: clientOptions => {
-        const client = connect(address, clientOptions)
+        const client = connect(address, { version, ...clientOptions })
         clients.push(client)
         return client
       },
@@ -264,7 +303,7 @@ export function atServer(
         counting.unsubscribe()
       }
       for (const client of clients) assertIdle(client)
-      assert.deepEqual(server.stats(), { connections: 0, calls: 0 })
+      assert.deepEqual(server.stats(), NOTHING_LEFT)
       assert.equal(lab.held.length, 0, 'handlers that still run')
       await expectNoLeaks()
     }
@@ -276,12 +315,12 @@ export function atServer(
 export function atClient(
   name: string,
   scenario: Scenario<ClientArena>,
-  { on = TRANSPORTS, options = {} }: Circumstances<ConnectOptions> = {},
+  { on = TRANSPORTS, options = {}, versions = [1] }: Circumstances<ConnectOptions> = {},
 ): void {
-  declare(name, on, async transport => {
+  declare(name, on, versions, async (transport, version) => {
     const raw = await transport.serveRaw()
     const log: LogEntry[] = []
-    const client = connect(raw.address, { log: entry => log.push(entry), ...options })
+    const client = connect(raw.address, { version, log: entry => log.push(entry), ...options })
     const lab = new Lab()
     const server = new RpcServer({ dispatch: lab.dispatch })
     const { address } = await server.listen(transport.listenAt())
@@ -301,6 +340,12 @@ export function atClient(
       transport,
       client,
       raw,
+      version,
+      agreed: async index => {
+        const peer = await raw.peer(index)
+        return version === 1 ? peer : agree(peer)
+      },
+      answer: fields => response({ ver: version, ...fields }),
       log,
       get logged() {
         return log.map(entry => entry.message).join('\n')
@@ -310,8 +355,9 @@ export function atClient(
   })
 }
 
-export function assertIdle({ stats }: Client): void {
+export function assertIdle({ stats, holdings }: Client): void {
   assert.deepEqual([stats.waiting, stats.inFlight], [0, 0], 'calls that are left')
+  assert.deepEqual(holdings, { slots: 0, leaving: 0, waitingBytes: 0, itemBytes: 0 })
 }
 
 /** Runs both; the first error counts. */

@@ -1,7 +1,7 @@
 /**
  * A terminal that a spec looks at: what was written, signals that it sends, and a clock that stands still unless told.
  */
-import { BehaviorSubject, filter, firstValueFrom, Subject } from 'rxjs'
+import { BehaviorSubject, EMPTY, filter, firstValueFrom, type Observable, Subject } from 'rxjs'
 import type { Output, Terminal } from '../../lib/cli/terminal.ts'
 
 /** A pipe unless told otherwise. */
@@ -11,6 +11,8 @@ export class FakeTerminal implements Terminal {
   readonly colour: boolean
   readonly program = 'razor'
   readonly signals$: Subject<NodeJS.Signals> = new Subject()
+  /** How often it was told to end soon. */
+  endings = 0
   /** What the clock shows next, and by how much it then goes on. */
   time = 0
   step = 0
@@ -19,6 +21,10 @@ export class FakeTerminal implements Terminal {
     this.out = new FakeOutput(options.isTerminal ?? false)
     this.err = new FakeOutput(options.isTerminal ?? false)
     this.colour = options.colour ?? false
+  }
+
+  endSoon(): void {
+    this.endings++
   }
 
   now(): number {
@@ -31,6 +37,8 @@ export class FakeTerminal implements Terminal {
 /** What was written to stdout or stderr. */
 export class FakeOutput implements Output {
   readonly isTerminal: boolean
+  /** What a reader that lags behind does: completes when it has caught up. */
+  behind: Observable<never> = EMPTY
   readonly #text = new BehaviorSubject('')
 
   constructor(isTerminal: boolean) {
@@ -43,6 +51,10 @@ export class FakeOutput implements Output {
 
   write(text: string): void {
     this.#text.next(this.#text.value + text)
+  }
+
+  drained(): Observable<never> {
+    return this.behind
   }
 
   /** Resolves to what `pattern` finds, as soon as it does. */

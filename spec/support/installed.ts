@@ -28,7 +28,7 @@ export function projectWith(...folders: readonly string[]): Project {
   cpSync(join(repository, 'package.json'), join(own, 'package.json'))
   compile(repository, '-p', 'tsconfig.node.json', '--outDir', join(own, 'dist'))
   const { dependencies } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'))
-  for (const name of [...Object.keys(dependencies), 'rxjs', '@types/node']) {
+  for (const name of [...Object.keys(dependencies), 'rxjs', 'systeminformation', '@types/node']) {
     mkdirSync(dirname(join(folder, 'node_modules', name)), { recursive: true })
     symlinkSync(join(repository, 'node_modules', name), join(folder, 'node_modules', name))
   }

@@ -106,19 +106,22 @@ export function answers(bytes: Buffer): Answer[] {
   return found
 }
 
-/** A request as it was read. */
+/** A request, or a ping, as it was read. */
 export interface Asked {
+  readonly ver: number
   readonly action: number | string
   readonly seq: bigint
   readonly msg: Buffer
   readonly blob: Buffer
 }
 
-/** All whole requests in `bytes`. Throws for what is none. */
+/** All whole requests in `bytes`, of either version; pings too, but not the offer of version 2. Throws for what is no frame. */
 export function asked(bytes: Buffer): Asked[] {
   const found: Asked[] = []
   for (let at = 0; at + 32 <= bytes.length; ) {
-    if (bytes.readUInt16LE(at) !== 19749 || bytes[at + 2] !== 1) throw new Error(`no request at byte ${at}`)
+    const ver = bytes[at + 2]!
+    const kind = bytes[at + 3]!
+    if (bytes.readUInt16LE(at) !== 19749 || ver < 1 || ver > 2) throw new Error(`no request at byte ${at}`)
     const field = bytes.readUInt32LE(at + 4)
     const nameBytes = field >= 0x8000_0000 ? field - 0x8000_0000 : 0
     const msgAt = at + 32 + nameBytes
@@ -127,7 +130,12 @@ export function asked(bytes: Buffer): Asked[] {
     if (end > bytes.length) break
     const action = field >= 0x8000_0000 ? bytes.toString('utf8', at + 32, msgAt) : field
     const seq = bytes.readBigUInt64LE(at + 8)
-    found.push({ action, seq, msg: bytes.subarray(msgAt, blobAt), blob: bytes.subarray(blobAt, end) })
+    // In version 1 this is the format, 2 in an offer and else 0; in version 2 the kind, 1 for a request.
+    const isOffer = ver === 1 && kind === 2 && field === 0
+    if (ver === 1 && kind > 0 && !isOffer) throw new Error(`request ${seq} has format ${kind}`)
+    if (kind === ver - 1) {
+      found.push({ ver, action, seq, msg: bytes.subarray(msgAt, blobAt), blob: bytes.subarray(blobAt, end) })
+    }
     at = end
   }
   return found

@@ -1,7 +1,7 @@
 /**
  * A server and a client of it for one spec, closed when the spec ends.
  */
-import type { TestContext } from 'node:test'
+import { describe, type TestContext } from 'node:test'
 import { firstValueFrom, type Observable } from 'rxjs'
 import {
   type Client,
@@ -39,6 +39,15 @@ export async function serve(
     await server.close({ waitMs: 0 })
   })
   return { server, client, address, logged }
+}
+
+/** Declares the specs of `body` for both versions of the protocol; what it is given serves in that version. */
+export function inBothVersions(name: string, body: (serveIn: typeof serve) => void): void {
+  for (const version of [1, 2] as const) {
+    describe(`${name}, version ${version}`, () => {
+      body((t, options) => serve(t, { ...options, client: { version, ...options.client } }))
+    })
+  }
 }
 
 /** The error that a call ends with; rejects where it emits instead. */

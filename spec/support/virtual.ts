@@ -14,7 +14,7 @@ import {
   RpcServer,
   type RpcServerOptions,
 } from '../../lib/node/index.ts'
-import { Lab } from './arena.ts'
+import { Lab, type Version } from './arena.ts'
 import { linkPeer, type RawPeer } from './raw-peer.ts'
 import { memory } from './transports.ts'
 
@@ -36,8 +36,11 @@ export interface World {
   record(call$: Observable<unknown>): string[]
 }
 
-/** A spec in virtual time: `story` says what happens when, the function it returns judges when all is over. */
-export function virtually(story: (world: World) => () => void): () => void {
+/**
+ * A spec in virtual time: `story` says what happens when, the function it returns judges when all is over. The clients speak
+ * `version` where their options do not say otherwise.
+ */
+export function virtually(story: (world: World) => () => void, version: Version = 2): () => void {
   return () => {
     let judge = (): void => undefined
     new TestScheduler((actual, expected) => assert.deepEqual(actual, expected)).run(() => {
@@ -59,7 +62,7 @@ export function virtually(story: (world: World) => () => void): () => void {
         client: (address, options) => {
           const dialer = memoryDialer(address)
           const dial = (): Observable<Link> => dialer.dial().pipe(tap(link => links.push(link)))
-          return clientOf({ address, dial }, { log: note, ...options })
+          return clientOf({ address, dial }, { version, log: note, ...options })
         },
         server: options => {
           const lab = new Lab()
