@@ -228,7 +228,7 @@ describe('a call that is given up', () => {
   )
 
   it(
-    'after it was sent stops its handler in version 2, and has its slot until that has ended',
+    'after it was sent stops its handler in version 2, whose end frees the slot',
     virtually(({ at, end, client, server, record }) => {
       const { address, lab } = server()
       const caller = client(address, { thresholds: 1 })

@@ -71,7 +71,7 @@ describe('a client that closes', () => {
 
 describe('a server that closes', () => {
   for (const transport of TRANSPORTS) {
-    it(`answers the calls that run, says rpc_draining, and accepts nobody, over ${transport.name}`, async () => {
+    it(`answers the calls of version 1 that run, says rpc_draining, and accepts nobody, over ${transport.name}`, async () => {
       const lab = new Lab()
       const server = new RpcServer({ dispatch: lab.dispatch })
       const { address } = await server.listen(transport.listenAt())
@@ -119,7 +119,7 @@ describe('a server that closes', () => {
       })
     }
 
-    it(`runs no call that was read and waited for a place, over ${transport.name}`, async () => {
+    it(`runs no call of version 1 that was read and waited for a place, over ${transport.name}`, async () => {
       const lab = new Lab()
       const server = new RpcServer({ dispatch: lab.dispatch, maxCalls: 2 })
       const { address } = await server.listen(transport.listenAt())

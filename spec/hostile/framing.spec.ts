@@ -439,7 +439,7 @@ describe('a server, by the row of the hostile table', () => {
   })
 
   atServer(
-    'pauses reading beyond maxCallsPerConnection, answers 10,000 requests all the same, and never runs more at once (C5)',
+    'pauses a connection of version 1 beyond maxCallsPerConnection, answers its 10,000 requests, and never runs more at once (C5)',
     async arena => {
       const peer = await arena.raw()
       const many = 10_000
