@@ -4,9 +4,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import { bytesOf, readItem } from '../../lib/codec/items.ts'
 import { msgpack } from '../../lib/codec/msgpack.ts'
 import { RpcError } from '../../lib/error.ts'
-import { bytesOf, readItem } from '../../lib/codec/items.ts'
 import { fromHex, toHex } from '../support/hex.ts'
 
 const codec = msgpack()
