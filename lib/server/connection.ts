@@ -114,7 +114,7 @@ export class ServerConnection {
       this.#writer.flush()
       this.#link.close(1000, '')
     }
-    for (const task of this.#calls.all()) task.halfClosed()
+    this.#requests.halfClosed()
     this.#finishAfterLast(() => this.#end(finish))
     // Nothing is read any more: from now on only this tells of a loss.
     if (this.#over) return

@@ -31,6 +31,7 @@ export class Requests {
   /** Calls above this seq are skipped: GOAWAY was their answer. */
   #lastSeq: U64 | undefined
   readonly #pings: PerSecond
+  #halfClosed = false
   #dispatching = false
   #afterDispatch: (() => void) | undefined
 
@@ -54,6 +55,14 @@ export class Requests {
   /** A tick has passed. */
   tick(): void {
     this.#pings.tick()
+    // A client that only finished ignores this; the system of one that is gone answers with a reset.
+    if (this.#halfClosed) this.#session.sayGoAway(this.#lastSeq ?? this.#highestSeq, 0)
+  }
+
+  /** The client has finished its direction, or is gone: from here that looks the same. */
+  halfClosed(): void {
+    this.#halfClosed = this.#session.version !== RPC_VERSION_1
+    for (const task of this.#calls.all()) task.halfClosed()
   }
 
   /** Takes no further calls, and says so; ends streams after `graceMs`, unless the result is unsubscribed. */

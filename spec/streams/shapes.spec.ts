@@ -760,7 +760,8 @@ withServer('lets calls take turns, 64 KiB or one item each', () => ({
     for (const item of contended) {
       if (item.seq !== seq) run = 0
       seq = item.seq
-      assert.ok(run < 65_536, `call ${seq} had ${run} bytes, and its turn goes on`)
+      // Twice where the link was behind, and is not any more: once for that, once for its turn.
+      assert.ok(run < 2 * 65_536, `call ${seq} had ${run} bytes, and its turn goes on`)
       run += item.blob.length
     }
   },
