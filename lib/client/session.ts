@@ -5,7 +5,7 @@
 import { isRpcCode, RpcError } from '../error.ts'
 import type { U64 } from '../protocol/bytes.ts'
 import { ProtocolError } from '../protocol/close.ts'
-import { asMap } from '../protocol/control.ts'
+import { readControl } from '../protocol/control.ts'
 import type { Framer } from '../protocol/frames.ts'
 import { EMPTY_BYTES, FLAG_ERROR, type ResponseFrame, RPC_VERSION_1, RPC_VERSION_2 } from '../protocol/heads.ts'
 import { DOWN_GOAWAY, DOWN_HELLO, UP_HELLO } from '../protocol/heads-v2.ts'
@@ -111,14 +111,7 @@ export class ClientSession {
   }
 
   #map(frame: ResponseFrame, name: string): Readonly<Record<string, unknown>> {
-    let map: Readonly<Record<string, unknown>> | undefined
-    try {
-      map = asMap(this.#facts.control.decode(frame.msg))
-    } catch (cause) {
-      throw new ProtocolError(4400, `the map of ${name}: ${RpcError.from(cause).message}`, { cause })
-    }
-    if (map === undefined) throw new ProtocolError(4400, `what ${name} carries is no map`)
-    return map
+    return readControl(bytes => this.#facts.control.decode(bytes), frame.msg, name)
   }
 
   #noticed(frame: ResponseFrame): void {

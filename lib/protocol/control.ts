@@ -1,6 +1,8 @@
 /**
  * The control maps of version 2, read with suspicion: unknown keys are ignored, wrong ones refused. PROTOCOL.md, "Negotiation".
  */
+import { RpcError } from '../error.ts'
+import { ProtocolError } from './close.ts'
 
 /** What a server's answer to the offer says. Absent: the default of the option. */
 export interface PongMap {
@@ -25,6 +27,22 @@ export interface HelloMap {
 export interface GoAwayMap {
   readonly reason?: string
   readonly graceMs?: number
+}
+
+/** The map that a frame called `name` carries. Throws a `ProtocolError`, 4400, where it is none or `decode` throws. */
+export function readControl(
+  decode: (bytes: Uint8Array) => unknown,
+  msg: Uint8Array,
+  name: string,
+): Readonly<Record<string, unknown>> {
+  let map: Readonly<Record<string, unknown>> | undefined
+  try {
+    map = asMap(decode(msg))
+  } catch (cause) {
+    throw new ProtocolError(4400, `the map of ${name}: ${RpcError.from(cause).message}`, { cause })
+  }
+  if (map === undefined) throw new ProtocolError(4400, `what ${name} carries is no map`)
+  return map
 }
 
 /** A map, or `undefined` for anything else. */

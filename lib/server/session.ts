@@ -7,7 +7,7 @@ import { Subscription, timer } from 'rxjs'
 import { RpcError } from '../error.ts'
 import type { U64 } from '../protocol/bytes.ts'
 import { type CloseCode, ProtocolError } from '../protocol/close.ts'
-import { asLimit, asMap, asTexts, type PongMap } from '../protocol/control.ts'
+import { asLimit, asTexts, type PongMap, readControl } from '../protocol/control.ts'
 import type { Framer } from '../protocol/frames.ts'
 import { type RequestFrame, RPC_VERSION_1, RPC_VERSION_2 } from '../protocol/heads.ts'
 import { DOWN_GOAWAY, DOWN_HELLO, UP_HEADERS, UP_HELLO, UP_REQUEST } from '../protocol/heads-v2.ts'
@@ -197,13 +197,6 @@ export class ServerSession implements SendLimits {
   }
 
   #map(frame: RequestFrame, name: string): Readonly<Record<string, unknown>> {
-    let map: Readonly<Record<string, unknown>> | undefined
-    try {
-      map = asMap(this.#facts.control.decode(frame.msg))
-    } catch (cause) {
-      throw new ProtocolError(4400, `the map of ${name}: ${RpcError.from(cause).message}`, { cause })
-    }
-    if (map === undefined) throw new ProtocolError(4400, `what ${name} carries is no map`)
-    return map
+    return readControl(bytes => this.#facts.control.decode(bytes), frame.msg, name)
   }
 }

@@ -1,7 +1,7 @@
 /**
  * `razor ws` and `razor tcp`, the client: typed calls with everything on, subscribed to one by one, as the other systems' calls are
- * made; a `mergeMap` with a window around them would be measured with them (about 1 to 2 us a call). Two options differ from the defaults, so that the
- * same is compared: one connection, as the other systems have, and a window that lets 1,000 calls be in flight.
+ * made; a `mergeMap` with a window around them would be measured with them (about 1 to 2 us a call). One option differs from the defaults, so that the
+ * same is compared: a window that lets 1,000 calls be in flight.
  */
 import { firstValueFrom } from 'rxjs'
 import { connect } from '../../../dist/node/index.js'
@@ -17,7 +17,7 @@ function subscribeTo(method) {
 }
 
 runClient(async address => {
-  const client = connect(address, { maxConnections: 1, thresholds: 1000 })
+  const client = connect(address, { thresholds: 1000 })
   const bench = client.use(Bench)
   let subscribers = []
 
@@ -49,7 +49,7 @@ runClient(async address => {
         }, options),
       'fan-out': options => {
         if (subscribers.length === 0) {
-          subscribers = Array.from({ length: SUBSCRIBERS }, () => connect(address, { maxConnections: 1 }))
+          subscribers = Array.from({ length: SUBSCRIBERS }, () => connect(address))
         }
         return fanOutLoop(feed, options)
       },
