@@ -1,12 +1,15 @@
 /**
- * `connect(url)`: a client with everything put together, for the addresses a browser can dial.
+ * `connect`: a client with everything put together, for the addresses a browser can dial.
  */
 import type { Observable } from 'rxjs'
 import type { Caller, CallRequest, ClientInterceptor, Reply } from './client/call.ts'
 import { RpcClient } from './client/client.ts'
-import { CLIENT_DEFAULTS, type ClientConfig, type LogEntry } from './client/config.ts'
-import type { StreamStats } from './client/stats.ts'
-import type { ClientHoldings } from './client/tasks.ts'
+import { CLIENT_DEFAULTS, type ClientConfig, type ClientFacts, type LogEntry } from './client/config.ts'
+import { type FailoverOptions, FailoverPool } from './client/failover.ts'
+import { ConnPool } from './client/pool.ts'
+import type { Pool } from './client/pool-duties.ts'
+import type { ClientHoldings, PoolStats } from './client/stats.ts'
+import type { ClientEvent, ClientStatus } from './client/status.ts'
 import type { Codec } from './codec/codec.ts'
 import { MSGPACK } from './codec/msgpack.ts'
 import { asU64, type U64 } from './protocol/bytes.ts'
@@ -36,14 +39,23 @@ export interface ConnectOptions extends Partial<ClientConfig> {
   readonly subprotocol?: 'razor' | 'none'
 }
 
+/** Options of a client of several addresses. */
+export interface FailoverConnectOptions extends ConnectOptions, FailoverOptions {}
+
 /** A client: proxies for contracts, and calls without one. */
 export interface Client {
-  /** The address as it was given. */
+  /** The address as it was given; of several the first. */
   readonly address: string
-  /** What the connection counts. */
-  readonly stats: StreamStats
+  /** How the client stands with its server: now, and at each change; completes when it is closed. */
+  readonly status$: Observable<ClientStatus>
+  /** How it stands now. */
+  readonly status: ClientStatus
+  /** What happens to its connections; completes when it is closed. */
+  readonly events$: Observable<ClientEvent>
   /** What calls hold: all 0 where nothing is going on. */
   readonly holdings: ClientHoldings
+  /** What the client counts, in all and by address. */
+  stats(): PoolStats
   /** The methods of a contract, as functions that return cold Observables. */
   use<M>(contract: Contract<M>, options?: UseOptions): ServiceClient<M>
   /** A call without a contract. */
@@ -51,18 +63,40 @@ export interface Client {
   /** A round trip: completes when the pong came. Default timeout: `taskTimeoutMs`. */
   ping(timeoutMs?: number): Observable<never>
   /**
-   * Takes no further calls, waits for answers (`waitMs` at most, default `closeWaitMs`, 90 s) and closes the connection.
+   * Has so many connections ready at each address, before the first call wants them: default 1, `maxConnections` at most.
+   * Completes then; errors with `rpc_unreachable` where they are not to be had.
+   */
+  prewarm(connections?: number): Observable<never>
+  /**
+   * Takes no further calls, waits for answers (`waitMs` at most, default `closeWaitMs`, 90 s) and closes the connections.
    * Later calls fail with `rpc_unreachable`.
    */
   close(options?: { readonly waitMs?: number }): Promise<void>
 }
 
+/** A client of several addresses. */
+export interface FailoverClient extends Client {
+  /** Where calls go, the addresses learned from redirects last. */
+  readonly addresses: readonly string[]
+  /**
+   * Calls go to these from now on: addresses that stay keep their connections, the others are closed when their calls are over,
+   * learned ones are forgotten. Throws a `TypeError` for an address that is none, or no address at all, and changes nothing then.
+   * Rust: `update_addrs`.
+   */
+  updateAddresses(addresses: readonly string[]): void
+}
+
 /**
- * A client of one address: `ws://`, `wss://`, or `memory:name`. Dials at the first call, and again at the next call after
- * the connection was lost. Throws a `TypeError` for an address or an option that is none.
+ * A client of one address: `ws://`, `wss://`, or `memory:name`. Dials at the first call, and by itself, with a growing pause,
+ * after a connection was lost. Throws a `TypeError` for an address or an option that is none. Rust: `ConnPool`.
  */
-export function connect(address: string, options: ConnectOptions = {}): Client {
-  return clientOf(browserDialer(address, options), options)
+export function connect(address: string, options?: ConnectOptions): Client
+/** A client of several addresses that take over from each other. Rust: `FailoverPool`. */
+export function connect(addresses: readonly string[], options?: FailoverConnectOptions): FailoverClient
+/** Either. */
+export function connect(where: string | readonly string[], options?: FailoverConnectOptions): Client
+export function connect(where: string | readonly string[], options: FailoverConnectOptions = {}): Client {
+  return clientAt(where, address => browserDialer(address, options), options)
 }
 
 /** The dialer of an address that a browser can dial. */
@@ -76,26 +110,54 @@ export function browserDialer(address: string, options: ConnectOptions): Dialer 
   )
 }
 
-/** A client over any dialer. */
+/** A client of one address, over any dialer. */
 export function clientOf(dialer: Dialer, options: ConnectOptions): Client {
-  const { codec = MSGPACK, clientId = 0, log = () => {}, interceptors = [] } = options
+  const facts = factsOf(options)
+  return clientOver(new ConnPool(dialer, facts), facts, options)
+}
+
+/** A client of one address, or of several, over any dialers. */
+export function clientAt(
+  where: string | readonly string[],
+  dialer: (address: string) => Dialer,
+  options: FailoverConnectOptions,
+): Client {
+  if (typeof where === 'string') return clientOf(dialer(where), options)
+  const facts = factsOf(options)
+  const pool = new FailoverPool(where, dialer, facts, options)
+  const client = clientOver(pool, facts, options)
+  const updateAddresses = (addresses: readonly string[]): void => pool.updateAddresses(addresses)
+  const addresses = { get: () => pool.addresses, enumerable: true }
+  return Object.defineProperty(Object.assign(client, { updateAddresses }), 'addresses', addresses)
+}
+
+/** The facts of a client; throws a `TypeError` for an option that is none. */
+export function factsOf(options: ConnectOptions): ClientFacts {
+  const { codec = MSGPACK, clientId = 0, log = () => {} } = options
   const id = asU64(clientId)
   if (id === undefined) throw new TypeError(`clientId must be an integer from 0 to 2^64 - 1, not ${clientId}`)
   const config: ClientConfig = { ...CLIENT_DEFAULTS, ...given(options) }
-  const facts = { config, codec, control: MSGPACK, clientId: id, token: options.token, meta: options.meta, log }
-  const client: RpcClient & Caller = new RpcClient(dialer, facts, interceptors)
+  return { config, codec, control: MSGPACK, clientId: id, token: options.token, meta: options.meta, log }
+}
+
+function clientOver(pool: Pool, { config }: ClientFacts, { interceptors = [] }: ConnectOptions): Client {
+  const client: Caller = new RpcClient(pool, interceptors)
   return {
-    address: dialer.address,
-    get stats() {
-      return client.stats
+    address: pool.address,
+    status$: pool.status$,
+    events$: pool.events$,
+    get status() {
+      return pool.status
     },
     get holdings() {
-      return client.holdings
+      return pool.holdings
     },
+    stats: () => pool.stats(),
     use: (contract, useOptions) => serviceClient(contract, client, config.window, useOptions),
     call: request => client.call(request),
-    ping: timeoutMs => client.ping(timeoutMs),
-    close: closeOptions => client.close(closeOptions?.waitMs),
+    ping: timeoutMs => pool.ping(timeoutMs),
+    prewarm: connections => pool.prewarm(connections),
+    close: closeOptions => pool.close(closeOptions?.waitMs),
   }
 }
 

@@ -3,14 +3,25 @@
  * `razor-rx/node` is all of this and the rest.
  */
 export type { Caller, CallRequest, ClientInterceptor, Reply } from './client/call.ts'
-export { CLIENT_DEFAULTS, type ClientConfig, type ClientFacts, type LogEntry } from './client/config.ts'
-export type { StreamStats } from './client/stats.ts'
+export { CLIENT_DEFAULTS, type ClientConfig, type ClientFacts, type LogEntry, type RetryRule } from './client/config.ts'
+export { type FailoverOptions, FailoverPool } from './client/failover.ts'
+export { ConnPool, type ConnPoolOptions } from './client/pool.ts'
+export type { Pool } from './client/pool-duties.ts'
+export type { RouteKind } from './client/route.ts'
+export type { AddressStats, ClientHoldings, ClientStats, PoolStats } from './client/stats.ts'
+export type { ClientEvent, ClientState, ClientStatus } from './client/status.ts'
 export { ClientStream } from './client/stream.ts'
-export type { ClientHoldings } from './client/tasks.ts'
 export type { Codec, DecodeLimits } from './codec/codec.ts'
 export { json } from './codec/json.ts'
 export { msgpack } from './codec/msgpack.ts'
-export { type Client, type ConnectOptions, connect } from './connect.ts'
+export {
+  type Client,
+  type ConnectOptions,
+  connect,
+  type FailoverClient,
+  type FailoverConnectOptions,
+  factsOf,
+} from './connect.ts'
 export {
   type ErrorCode,
   type Executed,
@@ -20,8 +31,11 @@ export {
   type RpcErrorInfo,
   UserError,
 } from './error.ts'
+export type { BackoffOptions } from './flow/backoff.ts'
 export type { Overflow } from './flow/overflow.ts'
 export { Paced, pacedMap } from './flow/paced.ts'
+export { Gap, isTransient, type Resubscribed, type ResubscribeOptions, resubscribe } from './flow/resubscribe.ts'
+export type { LogFields, Logger } from './logger.ts'
 export type { U64 } from './protocol/bytes.ts'
 export type { ErrorsKind } from './protocol/errors-kind.ts'
 export { RpcServer, type RpcServerOptions } from './rpc-server.ts'
@@ -30,7 +44,6 @@ export {
   type Credentials,
   SERVER_DEFAULTS,
   type ServerConfig,
-  type ServerLogEntry,
 } from './server/config.ts'
 export {
   CallRefused,

@@ -5,7 +5,8 @@ import type { Observable } from 'rxjs'
 import type { Codec } from './codec/codec.ts'
 import { MSGPACK } from './codec/msgpack.ts'
 import { given } from './connect.ts'
-import { type Authenticate, SERVER_DEFAULTS, type ServerConfig, type ServerLogEntry } from './server/config.ts'
+import { type Logger, logTo } from './logger.ts'
+import { type Authenticate, SERVER_DEFAULTS, type ServerConfig } from './server/config.ts'
 import { type Dispatch, intercepted, type ServerInterceptor } from './server/dispatch.ts'
 import { DispatchServer, type Listening, type ServerStats } from './server/server.ts'
 import { dispatchServices } from './service/dispatch.ts'
@@ -25,8 +26,8 @@ export interface RpcServerOptions extends Partial<ServerConfig> {
   readonly authenticate?: Authenticate
   /** See every call, the first one outermost. Default: none. */
   readonly interceptors?: readonly ServerInterceptor[]
-  /** Where entries for a log go: refused connections, errors that callers are not told. Default: nowhere. */
-  readonly log?: (entry: ServerLogEntry) => void
+  /** Hears of refused connections, and of errors that callers are not told. Default: nobody does. */
+  readonly logger?: Logger
 }
 
 /** Serves calls at any number of addresses at once. Rust: `RpcServer`. */
@@ -34,11 +35,11 @@ export class RpcServer<Target = string | Listener> {
   readonly #server: DispatchServer
 
   constructor(options: RpcServerOptions) {
-    const { services = [], dispatch, codec = MSGPACK, authenticate, interceptors = [], log = () => {} } = options
+    const { services = [], dispatch, codec = MSGPACK, authenticate, interceptors = [], logger } = options
     const config: ServerConfig = { ...SERVER_DEFAULTS, ...given(options) }
     const run = dispatchServices(services, dispatch)
     this.#server = new DispatchServer(
-      { config, codec, control: MSGPACK, authenticate, log },
+      { config, codec, control: MSGPACK, authenticate, log: logTo(logger) },
       intercepted(run, interceptors),
     )
   }
@@ -46,6 +47,11 @@ export class RpcServer<Target = string | Listener> {
   /** How many connections there are: now, and at each change. */
   get connections$(): Observable<number> {
     return this.#server.connections$
+  }
+
+  /** How many calls run: now, and at each change. One that is answered from within its handler never counts. */
+  get calls$(): Observable<number> {
+    return this.#server.calls$
   }
 
   /** Listens at one more address. Settles when it accepts; rejects with an error that names the address where it cannot. */
@@ -58,8 +64,11 @@ export class RpcServer<Target = string | Listener> {
   }
 
   /**
-   * Stops accepting, and reading; waits until the running calls are answered, `waitMs` at most (default `serverCloseWaitMs`,
-   * 90 s); then closes every connection.
+   * Drains: stops accepting, takes no further calls, waits until the running ones are answered, `waitMs` at most (default
+   * `serverCloseWaitMs`, 90 s), and closes every connection. Streams and duplexes are ended after `graceMs` (default 10 s). Up to
+   * 100 connections are told at once, the others 100 every 100 ms, or more where half of `graceMs` would not do: so that their
+   * clients do not all dial elsewhere in one instant. May be called again, to be done sooner. Sockets whose client reads slowly
+   * get up to 2 s more behind it: let the process end by itself. Rust: `close`.
    */
   close(options?: { readonly graceMs?: number; readonly waitMs?: number }): Promise<void> {
     return this.#server.close(options)

@@ -36,6 +36,8 @@ export interface CallRequest<T = Reply> {
   readonly deadline?: number | undefined
   /** Aborting it fails the call with `rpc_canceled`. */
   readonly signal?: AbortSignal | undefined
+  /** It may run twice: so it is sent again when its connection is lost. Unary calls only. Default `false`. */
+  readonly idempotent?: boolean | undefined
   /** How to read the handler's errors. Default `text`. */
   readonly errors?: ErrorsKind | undefined
   /** Text to text, for the handler; at most 4 KiB and 64 keys. Fails with `rpc_unsupported` on a connection of version 1. */

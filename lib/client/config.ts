@@ -7,6 +7,14 @@ import type { RpcError } from '../error.ts'
 import type { U64 } from '../protocol/bytes.ts'
 import { FRAME_LIMITS, type FrameLimits } from '../protocol/heads.ts'
 
+/**
+ * Which failed calls are sent again. `safe`: what provably never ran, and calls that are declared idempotent. `razor`: as the Rust
+ * pools do, unary calls whose connection was lost or that a server gave up with `rpc_timeout`, too, whether they ran or not; but inside
+ * the call's own timeout, where Rust gives each try a whole one, and under `retryTokens`, of which Rust has no counterpart
+ * (`Infinity`). `never`: only what no server saw.
+ */
+export type RetryRule = 'safe' | 'razor' | 'never'
+
 /** Something worth knowing that no call's error tells. */
 export interface LogEntry {
   readonly level: 'debug' | 'info' | 'warn' | 'error'
@@ -30,6 +38,29 @@ export interface ClientConfig extends FrameLimits {
   readonly thresholds: number
   /** Streams, uploads and duplexes in flight on one connection; the others wait. Default 1,024. */
   readonly maxStreams: number
+  /** Connections to one address; one more is dialled while the windows of the others are full. Default 4. */
+  readonly maxConnections: number
+  /** A connection of no use for this long is closed, within 1.5 times that. Default 60,000. */
+  readonly connectionIdleMs: number
+  /** Connections that stay open without use; 0: the last one is closed, too. Default 1. */
+  readonly idleConnections: number
+  /**
+   * When a lost connection is tried again: `background`, by itself, as long as the client is not closed (which keeps a Node process
+   * alive, as an open connection does); `on-call`, by the first call after the pause of the back-off. Default `background`.
+   */
+  readonly redial: 'background' | 'on-call'
+  /** After a loss the first try follows at random within this; the bound doubles with each failure. Default 1,000. */
+  readonly backoffFirstMs: number
+  /** The highest bound. Default 30,000. */
+  readonly backoffMaxMs: number
+  /** A connection that lasted so long makes the next loss a first one again. Default 60,000. */
+  readonly backoffResetMs: number
+  /** Which failed calls are sent again, see {@link RetryRule}. Default `safe`. */
+  readonly retry: RetryRule
+  /** How often a call is sent again at most, those tries not counted that no server saw. Default 3, as in Rust. */
+  readonly retryLimit: number
+  /** What retries may cost: each takes 1, and each answer brings 0.1, up to this. Default 10. */
+  readonly retryTokens: number
   /** Credit a stream starts with, in units: one item, or 16 KiB of a large one. Default 1,024. */
   readonly window: number
   /** Largest window a call may ask for. Default 4,096. */
@@ -66,6 +97,16 @@ export const CLIENT_DEFAULTS: ClientConfig = {
   connectTimeoutMs: 10_000,
   thresholds: 128,
   maxStreams: 1_024,
+  maxConnections: 4,
+  connectionIdleMs: 60_000,
+  idleConnections: 1,
+  redial: 'background',
+  backoffFirstMs: 1_000,
+  backoffMaxMs: 30_000,
+  backoffResetMs: 60_000,
+  retry: 'safe',
+  retryLimit: 3,
+  retryTokens: 10,
   window: 1_024,
   maxWindow: 4_096,
   maxHeldBytes: 64 * 1024 * 1024,

@@ -25,7 +25,7 @@ import type { U64 } from '../protocol/bytes.ts'
 import { CLOSE, ProtocolError } from '../protocol/close.ts'
 import { type Framer, responseFramer } from '../protocol/frames.ts'
 import { EMPTY_BYTES, PING_ACTION, type ResponseFrame, RPC_VERSION_1 } from '../protocol/heads.ts'
-import { DOWN_NEXT, UP_CREDIT, UP_HEADERS } from '../protocol/heads-v2.ts'
+import { DOWN_NEXT, UP_CANCEL, UP_CREDIT, UP_HEADERS } from '../protocol/heads-v2.ts'
 import type { Link } from '../transport/link.ts'
 import { Outflow } from '../transport/outflow.ts'
 import { LinkWriter } from '../transport/writer.ts'
@@ -37,8 +37,8 @@ import { checkBodies, encodeRequest, writeItem, writeRequest, writeUp } from './
 
 /** What a connection tells its stream. */
 export interface ConnectionEvents extends Omit<SessionEvents, 'idle'> {
-  /** The link is over; called once, before the routes get their error. */
-  readonly ending: () => void
+  /** The link is over, and why; called once, before the routes get their error. */
+  readonly ending: (reason: RpcError) => void
   /** The routes have got their error. Called once. */
   readonly ended: (reason: RpcError) => void
   /** A frame was dropped: for a call that nobody waits for any more, or for none at all. */
@@ -61,10 +61,7 @@ export class ClientConnection {
   /** Ends the connection, from wherever something is wrong with it. */
   readonly #broken = new Subject<never>()
   #seq = 0
-  /** Bytes of items that their consumers have not done with. */
   #heldBytes = 0
-  #quietTicks = 0
-  #writtenAtTick = 0
   /** Bytes that had left when the link ended. */
   #leftBytes: number | undefined
   /** Frames without effect. */
@@ -129,6 +126,11 @@ export class ClientConnection {
     return this.#seq
   }
 
+  /** Bytes that were written and have not left. */
+  get unsentBytes(): number {
+    return this.#ended ? 0 : this.#writer.unsentBytes
+  }
+
   /** Did the output up to `position` leave this process? */
   hasLeft(position: number): boolean {
     return position <= (this.#leftBytes ?? this.#writer.writtenBytes - this.#writer.unsentBytes)
@@ -160,6 +162,11 @@ export class ClientConnection {
   /** Writes a frame of version 2 without a message: CANCEL, COMPLETE, or ERROR with its text. */
   control(kind: number, seq: number, blob: Uint8Array = EMPTY_BYTES): void {
     if (!this.#ended) writeUp(this.#writer, kind, 0, seq, 0, EMPTY_BYTES, blob)
+  }
+
+  /** Tells the server, where it can be told, that these calls are of no use any more. */
+  cancelAll(seqs: Iterable<U64>): void {
+    if (this.agreement.version !== RPC_VERSION_1) for (const seq of seqs) this.control(UP_CANCEL, Number(seq))
   }
 
   /** Grants credit for the items of a call. */
@@ -220,7 +227,7 @@ export class ClientConnection {
     this.#facts.log({ level: 'warn', message: reason.message, address: this.#link.address, error: reason })
     if (error instanceof ProtocolError) this.#link.close(error.closeCode, CLOSE[error.closeCode])
     else this.#link.destroy()
-    this.#events.ending()
+    this.#events.ending(reason)
     return reason
   }
 
@@ -234,14 +241,10 @@ export class ClientConnection {
   #tick(): void {
     const { config } = this.#facts
     this.#idleFrames.tick()
-    const { writtenBytes } = this.#writer
-    this.#quietTicks = writtenBytes > this.#writtenAtTick ? 0 : this.#quietTicks + 1
-    this.#writtenAtTick = writtenBytes
     const verdict = this.#liveness.tick(figuresOf(this.#framer, this.#writer, false))
     if (verdict !== undefined) {
       throw new ProtocolError(verdict.kind === 'undrained' ? 4490 : 4408, `${this.#link.address}: ${verdict.message}`)
     }
-    const quietMs = Math.max(this.#quietTicks * config.tickMs, this.#liveness.silentMs)
-    if (quietMs >= config.pingIntervalMs) this.#events.pingDue()
+    if (this.#liveness.quietMs >= config.pingIntervalMs) this.#events.pingDue()
   }
 }

@@ -8,12 +8,16 @@ import type { ClientTask } from './task.ts'
 
 /** Slots for calls, or for streams. */
 export class Slots {
-  /** Tasks that wait for a slot, oldest first. */
-  readonly queue: Set<ClientTask> = new Set()
+  /** Tasks that wait for a slot, oldest first; other connections may take them as well. */
+  readonly queue: Set<ClientTask>
   readonly #entered = new Inlet<ClientTask>()
   readonly #freed = new Inlet<void>()
   #size = 0
   #taken = 0
+
+  constructor(queue: Set<ClientTask>) {
+    this.queue = queue
+  }
 
   /** Slots that are taken. */
   get taken(): number {

@@ -24,8 +24,9 @@ export class StreamTask extends ClientTask implements IncomingEvents, OutgoingEv
   #incoming: IncomingItems | undefined
   /** What goes up; absent for a stream. */
   readonly #outgoing: OutgoingItems | undefined
-  /** The last frame of the own half, where the source ended before the request was written. */
+  /** The last frame of the own half, once the source has ended. */
   #last: (() => void) | undefined
+  #opened = false
 
   constructor(owner: TaskOwner, request: CallRequest<unknown>, timeoutMs: number, caller: Subscriber<unknown>) {
     super(owner, request, timeoutMs, caller)
@@ -37,6 +38,14 @@ export class StreamTask extends ClientTask implements IncomingEvents, OutgoingEv
     return true
   }
 
+  override get creditGiven(): number {
+    return this.#incoming?.underWay ?? 0
+  }
+
+  override get repeatable(): boolean {
+    return super.repeatable && (this.#outgoing === undefined || this.#outgoing.granted === 0)
+  }
+
   override shape(agreement: Agreement): RequestShape {
     const window = Math.min(this.request.window ?? 0, agreement.window)
     if (window > 0) this.#incoming = new IncomingItems(window, window, this)
@@ -45,13 +54,14 @@ export class StreamTask extends ClientTask implements IncomingEvents, OutgoingEv
 
   /** Subscribes to what goes up: with the call, so that what a Subject emits while it waits is kept, not lost. */
   override open(): void {
+    if (this.#opened) return // it waits for its second try, with the source it has
+    this.#opened = true
     const { items, overflow = 'buffer' } = this.request
     this.#outgoing?.start(items, overflow, MOST_KEPT)
   }
 
   override sent(): void {
     this.#last?.()
-    this.#last = undefined
     this.#outgoing?.pump()
   }
 
@@ -150,8 +160,8 @@ export class StreamTask extends ClientTask implements IncomingEvents, OutgoingEv
 
   #finish(last: () => void): void {
     if (this.over || this.caller === undefined) return
-    if (this.seq === 0) this.#last = last
-    else last()
+    this.#last = last
+    if (this.seq > 0) last()
   }
 }
 

@@ -3,12 +3,10 @@
  * outgoing tasks go through the sliding window to the writer. Rust: `client/stream.rs`.
  */
 import {
-  concat,
   EMPTY,
   firstValueFrom,
-  ignoreElements,
   merge,
-  Observable,
+  type Observable,
   of,
   Subject,
   type Subscriber,
@@ -20,23 +18,28 @@ import {
 } from 'rxjs'
 import { type RpcCode, RpcError } from '../error.ts'
 import type { U64 } from '../protocol/bytes.ts'
-import { EMPTY_BYTES, PING_ACTION } from '../protocol/heads.ts'
+import { EMPTY_BYTES } from '../protocol/heads.ts'
 import type { Dialer, Link } from '../transport/link.ts'
-import type { Caller, CallRequest, Reply } from './call.ts'
-import { type ClientFacts, callTimeout } from './config.ts'
+import type { CallRequest } from './call.ts'
+import { Calling } from './calling.ts'
+import type { ClientFacts } from './config.ts'
 import { ClientConnection } from './connection.ts'
 import { dial } from './dial.ts'
-import type { StreamStats } from './stats.ts'
-import { StreamTask } from './stream-task.ts'
-import { ClientTask } from './task.ts'
-import { type ClientHoldings, Tasks } from './tasks.ts'
-import { checkRequest } from './write.ts'
+import { statsOf } from './figures.ts'
+import { Pings } from './pings.ts'
+import { startTask } from './start-task.ts'
+import type { ClientHoldings, ClientStats } from './stats.ts'
+import { type StreamEvents, standAlone } from './stream-events.ts'
+import type { ClientTask } from './task.ts'
+import { Tasks } from './tasks.ts'
 
 /** One connection, dialled at once; calls may be made from the start. When it is over it stays so. */
-export class ClientStream implements Caller {
+export class ClientStream extends Calling {
   readonly address: string
   readonly #facts: ClientFacts
+  readonly #pool: StreamEvents
   readonly #tasks: Tasks
+  readonly #pings: Pings
   readonly #opened = new Subject<void>()
   readonly #ended = new Subject<void>()
   /** Dialling, sending, deadlines: all that runs as long as the stream does. */
@@ -44,21 +47,23 @@ export class ClientStream implements Caller {
   #sending = new Subscription()
   #connection: ClientConnection | undefined
   #state: 'connecting' | 'open' | 'closing' | 'ended' = 'connecting'
-  #pinging: Subscription | undefined
   /** Why it is over, as the end of a message. */
   #endReason = ''
 
-  /** Dials at once. Rust: `ClientStream::connect`. */
-  static connect(dialer: Dialer, facts: ClientFacts): ClientStream {
-    const stream = new ClientStream(dialer.address, facts)
+  /** Dials at once. `pool`: what it belongs to; default: it stands for itself. Rust: `ClientStream::connect`. */
+  static connect(dialer: Dialer, facts: ClientFacts, pool?: StreamEvents): ClientStream {
+    const stream = new ClientStream(dialer.address, facts, pool ?? standAlone(facts))
     stream.#start(dialer)
     return stream
   }
 
-  private constructor(address: string, facts: ClientFacts) {
+  private constructor(address: string, facts: ClientFacts, pool: StreamEvents) {
+    super(facts.config)
     this.address = address
     this.#facts = facts
-    this.#tasks = new Tasks(facts, address)
+    this.#pool = pool
+    this.#tasks = new Tasks(facts, address, pool)
+    this.#pings = new Pings(facts, this.#tasks, this.#opened, task => this.#sendPing(task))
   }
 
   /** It takes calls: it is neither closing nor over, and has seqs left. */
@@ -67,13 +72,33 @@ export class ClientStream implements Caller {
     return (this.#state === 'connecting' || this.#state === 'open') && seq < Number.MAX_SAFE_INTEGER
   }
 
-  get stats(): StreamStats {
-    return { waiting: this.#tasks.waiting, inFlight: this.#tasks.routes.size, lateAnswers: this.#tasks.idleFrames }
+  /** A call, or a stream, would be sent at once. */
+  hasRoom(streams: boolean): boolean {
+    return this.#state === 'open' && this.#tasks.hasRoom(streams)
   }
 
-  /** What its calls hold. */
+  /** Calls that were sent since the start. */
+  get sent(): number {
+    return this.#tasks.sent
+  }
+
+  /** Nothing is out, and nothing waits that it could send. */
+  get idle(): boolean {
+    return this.#tasks.isIdle
+  }
+
+  /** What it counts; a stream of a pool knows nothing of what waits there. */
+  stats(): ClientStats {
+    const { alone, backlog } = this.#pool
+    const connection = this.#state === 'ended' ? undefined : this.#connection
+    return statsOf(this.#tasks, connection, alone ? backlog.size : 0, this.#pings.roundTripMs)
+  }
+
+  /** What its calls hold; a stream of a pool leaves the bytes that wait to its pool. */
   get holdings(): ClientHoldings {
-    return this.#tasks.holdings
+    const { holdings } = this.#tasks
+    const { alone, backlog } = this.#pool
+    return alone ? { ...holdings, waitingBytes: backlog.waiting.bytes } : holdings
   }
 
   /** Completes when the connection is over. Never errors: the calls tell why. */
@@ -81,56 +106,23 @@ export class ClientStream implements Caller {
     return this.#state === 'ended' ? EMPTY : this.#ended.asObservable()
   }
 
-  /**
-   * A call: each subscription sends once, emits one answer and completes, or errors with an `RpcError`. Unsubscribing drops
-   * the answer; the slot stays taken until it comes or the deadline passes. Throws a `TypeError` for an action or a timeout
-   * that is none.
-   */
-  call<T = Reply>(request: CallRequest<T>): Observable<T> {
-    this.check(request)
-    return new Observable<T>(caller => this.start(request, caller))
-  }
-
-  check(request: CallRequest<unknown>): void {
-    checkRequest(request, this.#facts.config)
-  }
-
   /** A call that is subscribed to; returns how to unsubscribe, where it is not over yet. */
   start<T>(request: CallRequest<T>, caller: Subscriber<T>): Unsubscribable | undefined {
-    const { timeoutMs: wanted, window, deadline } = request
-    const timeoutMs = callTimeout(wanted, this.#facts.config, window, deadline)
-    const Task = request.window === undefined && request.items === undefined ? ClientTask : StreamTask
-    const task = new Task(this.#tasks, request, timeoutMs, caller as Subscriber<unknown>)
-    if (this.usable) this.#tasks.enter(task)
-    else task.refuse('rpc_unreachable', this.#closedMessage)
-    if (task.over) return undefined
-    const { signal } = request
-    if (signal === undefined) return task
-    const abort = (): void => task.abort(signal.reason)
-    signal.addEventListener('abort', abort, { once: true })
-    return new Subscription(() => {
-      signal.removeEventListener('abort', abort)
-      task.unsubscribe()
+    return startTask(request, caller, this.#facts, this.#tasks, task => {
+      if (this.usable) this.#tasks.enter(task)
+      else task.refuse('rpc_unreachable', this.#closedMessage)
     })
+  }
+
+  /** A call that came back is sent anew. */
+  resume(task: ClientTask): void {
+    task.belongTo(this.#tasks)
+    this.#tasks.enter(task)
   }
 
   /** A round trip: completes when the pong came. Waits for the connection; takes a seq, and no slot of the window. */
   ping(timeoutMs?: number): Observable<never> {
-    const ms = callTimeout(timeoutMs, this.#facts.config)
-    return concat(
-      this.#opened,
-      new Observable<unknown>(caller => {
-        const task = new ClientTask(this.#tasks, { action: PING_ACTION }, ms, caller)
-        const connection = this.#connection
-        if (this.#state === 'ended' || connection === undefined) {
-          task.refuse('rpc_unreachable', this.#closedMessage)
-          return undefined
-        }
-        task.encoded = EMPTY_BYTES
-        this.#tasks.ping(connection, task)
-        return task
-      }),
-    ).pipe(ignoreElements())
+    return this.#pings.ping(timeoutMs)
   }
 
   /**
@@ -155,7 +147,6 @@ export class ClientStream implements Caller {
 
   #start(dialer: Dialer): void {
     const { connectTimeoutMs } = this.#facts.config
-    this.#running.add(this.#tasks.watch(error => this.#fail(error)))
     this.#running.add(
       dial(dialer, connectTimeoutMs).subscribe({
         next: link => this.#open(link),
@@ -171,17 +162,15 @@ export class ClientStream implements Caller {
         this.#opened.complete()
         this.#sending = this.#tasks.send(connection, error => this.#fail(error))
         this.#running.add(this.#sending)
+        this.#pool.agreed()
       },
       leaving: notice => this.#leave(notice),
       goAway: highestSeq => this.#drain(highestSeq),
-      ending: () => {
-        // Before the calls hear of it: one that tries again from within its error finds the stream over.
-        this.#state = 'ended'
-        this.#running.unsubscribe()
-      },
+      // Before the calls hear of it: one that tries again from within its error finds the stream over.
+      ending: reason => this.#lost(reason),
       ended: reason => this.#end('rpc_io_err', reason.message, reason),
       dropped: () => this.#tasks.dropped(),
-      pingDue: () => this.#heartbeat(),
+      pingDue: () => this.#pings.beat(),
     })
     this.#connection = connection
     this.#tasks.connected(connection)
@@ -190,23 +179,26 @@ export class ClientStream implements Caller {
 
   /** The server closes soon: what waits is not sent any more, what was sent may still be answered. */
   #leave(notice: RpcError): void {
-    this.#takeNoMore()
+    this.#takeNoMore(notice)
     // Those that turn a client away ran nothing.
     const turnedAway = RpcError.is(notice, 'rpc_unauthenticated', 'rpc_forbidden')
-    this.#tasks.endUnsent(turnedAway ? notice.code : 'rpc_io_err', notice.message, notice)
+    this.#tasks.endHeld(turnedAway ? notice.code : 'rpc_io_err', notice.message, notice)
     this.#endWhenIdle('rpc_io_err', notice.message, notice)
   }
 
   /** The server takes its leave in order: what it took goes on, then the connection ends. */
   #drain(highestSeq: U64): void {
-    this.#takeNoMore()
+    const message = `${this.address} is draining`
+    this.#takeNoMore(new RpcError('rpc_draining', message, { address: this.address }))
     this.#tasks.goAway(highestSeq)
-    this.#endWhenIdle('rpc_draining', `${this.address} is draining`, undefined)
+    this.#endWhenIdle('rpc_draining', message, undefined)
   }
 
-  #takeNoMore(): void {
-    if (this.#state === 'open') this.#state = 'closing'
+  #takeNoMore(reason: RpcError): void {
     this.#sending.unsubscribe()
+    if (this.#state !== 'open') return
+    this.#state = 'closing'
+    this.#pool.leaving(reason)
   }
 
   #endWhenIdle(code: RpcCode, message: string, cause: unknown): void {
@@ -222,11 +214,14 @@ export class ClientStream implements Caller {
     return this.#tasks.isIdle ? of(undefined) : this.#tasks.idle$
   }
 
-  #heartbeat(): void {
-    if (this.#pinging !== undefined && !this.#pinging.closed) return
-    this.#pinging = this.ping().subscribe({
-      error: error => this.#facts.log({ level: 'warn', message: 'a ping failed', address: this.address, error }),
-    })
+  #sendPing(task: ClientTask): void {
+    const connection = this.#connection
+    if (this.#state === 'ended' || connection === undefined) {
+      task.refuse('rpc_unreachable', this.#closedMessage)
+      return
+    }
+    task.encoded = EMPTY_BYTES
+    this.#tasks.ping(connection, task)
   }
 
   #fail(error: unknown): void {
@@ -235,13 +230,21 @@ export class ClientStream implements Caller {
 
   /** Over, for good: what is still queued never ran, what is still out may have. */
   #end(code: RpcCode, message: string, cause?: unknown): void {
-    this.#state = 'ended'
-    this.#endReason ||= `: ${message}`
-    this.#running.unsubscribe()
+    const reason = new RpcError(code, message, { executed: 'no', address: this.address, cause })
+    this.#lost(reason)
     this.#tasks.end(code, message, cause)
-    this.#pinging?.unsubscribe()
-    this.#opened.error(new RpcError(code, message, { executed: 'no', address: this.address, cause }))
+    this.#pings.stop()
+    this.#opened.error(reason)
     this.#ended.next()
     this.#ended.complete()
+  }
+
+  /** Nothing is sent here any more, and the pool is told. */
+  #lost(reason: RpcError): void {
+    if (this.#state === 'ended') return
+    this.#state = 'ended'
+    this.#endReason = `: ${reason.message}`
+    this.#running.unsubscribe()
+    this.#pool.lost(reason)
   }
 }

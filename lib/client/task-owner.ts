@@ -2,6 +2,7 @@
  * What a task may ask of the stream it belongs to, and of the connection it was sent over.
  */
 import type { Codec } from '../codec/codec.ts'
+import type { RpcError } from '../error.ts'
 import type { Grant } from '../flow/credit.ts'
 import type { Turns } from '../flow/turns.ts'
 import type { ProtocolError } from '../protocol/close.ts'
@@ -42,6 +43,10 @@ export interface TaskOwner {
   leaving(task: OwnedTask): boolean
   /** A frame came that has nothing to do. */
   idle(): void
+  /** The task, which has a caller, failed: `true` where it is sent again, and so is not over. */
+  again(task: OwnedTask, error: RpcError): boolean
+  /** A call got its answer. */
+  answered(): void
   /** Something outside the library misbehaved. */
   complain(what: string, error: unknown): void
   /** The task is over: it holds no place in the queue, in the routes or in the window any more. */

@@ -1,33 +1,19 @@
-/**
- * The tasks of one connection on their way: into the queue, through the window onto the link, out by an answer, a deadline or
- * the end.
- */
+/** The tasks of one connection on their way: into the queue, through the window onto the link, and out. */
 import { type Observable, Subject, Subscription } from 'rxjs'
 import { type RpcCode, RpcError } from '../error.ts'
 import type { U64 } from '../protocol/bytes.ts'
 import { RPC_VERSION_1 } from '../protocol/heads.ts'
 import { UP_CANCEL } from '../protocol/heads-v2.ts'
+import type { Backlog } from './backlog.ts'
 import type { ClientFacts } from './config.ts'
 import type { ClientConnection } from './connection.ts'
-import { Deadlines } from './deadlines.ts'
 import { Slots } from './slots.ts'
+import type { ClientHoldings } from './stats.ts'
+import type { TasksEvents } from './stream-events.ts'
 import type { ClientTask } from './task.ts'
 import type { TaskOwner } from './task-owner.ts'
 import { needsV2, refuseV1 } from './unsupported.ts'
-import { Waiting } from './waiting.ts'
 import { checkSizes } from './write.ts'
-
-/** What the calls of a client hold, as numbers: all 0 where nothing is going on. */
-export interface ClientHoldings {
-  /** Slots taken, of calls and of streams. */
-  readonly slots: number
-  /** Calls that were sent and given up: their slots are taken until the server's last word, or a timeout. */
-  readonly leaving: number
-  /** Bytes of the calls that wait. */
-  readonly waitingBytes: number
-  /** Bytes of items that consumers have not done with. */
-  readonly itemBytes: number
-}
 
 /** All tasks of a stream that are not over. */
 export class Tasks implements TaskOwner {
@@ -38,27 +24,30 @@ export class Tasks implements TaskOwner {
   /** Emits when the last task is over. */
   readonly idle$: Observable<void>
   readonly #facts: ClientFacts
-  readonly #waiting: Waiting
-  readonly #calls = new Slots()
-  readonly #streams = new Slots()
+  readonly #events: TasksEvents
+  readonly #backlog: Backlog
+  readonly #calls: Slots
+  readonly #streams: Slots
   /** Those that have their slot, and wait until the output is shorter. */
   readonly #held = new Set<ClientTask>()
   /** Those that were sent, and whose callers have gone. */
   readonly #leaving = new Set<ClientTask>()
-  readonly #deadlines: Deadlines
   readonly #idle = new Subject<void>()
   #connection: ClientConnection | undefined
   /** The ends have agreed, so tasks may be sent. */
   #agreed = false
   #idleFrames = 0
+  #sent = 0
 
-  constructor(facts: ClientFacts, address: string) {
+  constructor(facts: ClientFacts, address: string, pool: TasksEvents & { readonly backlog: Backlog }) {
     this.codec = facts.codec
     this.address = address
     this.idle$ = this.#idle.asObservable()
     this.#facts = facts
-    this.#waiting = new Waiting(facts)
-    this.#deadlines = new Deadlines(facts.config.tickMs)
+    this.#events = pool
+    this.#backlog = pool.backlog
+    this.#calls = new Slots(pool.backlog.calls)
+    this.#streams = new Slots(pool.backlog.streams)
   }
 
   /** The connection that tasks are sent over; there is none at first. */
@@ -66,9 +55,19 @@ export class Tasks implements TaskOwner {
     return this.#connection
   }
 
-  /** Tasks that were not sent yet. */
-  get waiting(): number {
-    return this.#calls.queue.size + this.#streams.queue.size + this.#held.size
+  /** Tasks that have a slot here and were not sent yet, as the output is too long. */
+  get held(): number {
+    return this.#held.size
+  }
+
+  /** Calls that were sent since the start. */
+  get sent(): number {
+    return this.#sent
+  }
+
+  /** A call, or a stream, would be sent at once. */
+  hasRoom(streams: boolean): boolean {
+    return this.#agreed && (streams ? this.#streams : this.#calls).free && this.#connection!.outflow.open
   }
 
   /** Frames that came and had nothing to do. */
@@ -80,26 +79,16 @@ export class Tasks implements TaskOwner {
     return {
       slots: this.#calls.taken + this.#streams.taken,
       leaving: this.#leaving.size,
-      waitingBytes: this.#waiting.bytes,
+      waitingBytes: 0,
       itemBytes: this.#connection?.heldBytes ?? 0,
     }
   }
 
   get isIdle(): boolean {
-    return this.waiting === 0 && this.routes.size === 0
+    return this.#backlog.size === 0 && this.#held.size === 0 && this.routes.size === 0
   }
 
-  /** Runs the deadlines, for as long as the result is not unsubscribed. */
-  watch(failed: (error: unknown) => void): Subscription {
-    return this.#deadlines.expired$.subscribe({
-      next: batch => {
-        for (const task of batch) task.expire()
-      },
-      error: failed,
-    })
-  }
-
-  /** There is a connection; it is not agreed yet how to speak on it. */
+  /** There is a connection, not yet agreed on. */
   connected(connection: ClientConnection): void {
     this.#connection = connection
   }
@@ -129,17 +118,17 @@ export class Tasks implements TaskOwner {
     if (agreed?.agreement.version === RPC_VERSION_1 && needsV2(task)) return refuseV1(task)
     const slots = task.streams ? this.#streams : this.#calls
     if (agreed === undefined || !slots.free || !agreed.outflow.open) {
-      this.#waiting.admit(task)
+      this.#backlog.waiting.admit(task)
       if (task.over) return
     }
-    if (task.timeoutMs !== Number.POSITIVE_INFINITY) this.#deadlines.join(task)
+    if (task.timeoutMs !== Number.POSITIVE_INFINITY) this.#backlog.deadlines.join(task)
     task.open()
     if (!task.over) slots.enter(task)
   }
 
   /** Sends a task that takes no slot. */
   ping(connection: ClientConnection, task: ClientTask): void {
-    this.#deadlines.join(task)
+    this.#backlog.deadlines.join(task)
     this.#write(connection, task)
   }
 
@@ -147,23 +136,27 @@ export class Tasks implements TaskOwner {
   goAway(highestSeq: U64): void {
     const message = `${this.address} is draining and did not take the call`
     const above = [...this.routes.values()].filter(task => task.seq > highestSeq)
-    for (const task of [...above, ...this.#unsent()]) task.refuse('rpc_draining', message)
+    for (const task of [...above, ...this.#held]) task.refuse('rpc_draining', message)
   }
 
   /** Gives up the calls that have no last answer to wait for. */
   endStreams(): void {
-    const streams = [...this.routes.values(), ...this.#unsent()].filter(task => (task.request.window ?? 0) > 0)
-    for (const task of streams) task.abort(new RpcError('rpc_canceled', 'the client is closed'))
+    const streams = [...this.routes.values(), ...this.#held, ...this.#backlog.streams].filter(
+      task => (task.request.window ?? 0) > 0,
+    )
+    for (const task of streams) task.closed()
   }
 
-  /** Settles those that were not sent: they never ran. */
-  endUnsent(code: RpcCode, message: string, cause: unknown): void {
-    for (const task of this.#unsent()) task.fail(code, message, cause)
+  /** Settles those that were about to be sent: they never ran. */
+  endHeld(code: RpcCode, message: string, cause: unknown): void {
+    for (const task of [...this.#held]) task.fail(code, message, cause)
   }
 
   /** Settles all that are left, and closes the link: what was not sent never ran, what was sent may have. */
   end(code: RpcCode, message: string, cause: unknown): void {
-    const left = [...this.routes.values(), ...this.#unsent()]
+    const left = [...this.routes.values(), ...this.#held]
+    // This end leaves, so nobody waits for what the far end still does.
+    if (code === 'rpc_canceled') this.#connection?.cancelAll(this.routes.keys())
     this.routes.clear()
     this.#connection?.close()
     for (const task of left) task.fail(code, message, cause)
@@ -178,8 +171,16 @@ export class Tasks implements TaskOwner {
     connection.control(UP_CANCEL, task.seq)
     // Should the server never have its last word, the slot is given up after another timeout.
     task.giveUpAfter(this.#facts.config.taskTimeoutMs)
-    this.#deadlines.join(task)
+    this.#backlog.deadlines.join(task)
     return true
+  }
+
+  again(task: ClientTask, error: RpcError): boolean {
+    return this.#events.again(task, error)
+  }
+
+  answered(): void {
+    this.#events.answered()
   }
 
   idle(): void {
@@ -197,7 +198,7 @@ export class Tasks implements TaskOwner {
   }
 
   released(task: ClientTask): void {
-    this.#waiting.leave(task)
+    this.#backlog.waiting.leave(task)
     this.#held.delete(task)
     this.#leaving.delete(task)
     this.routes.delete(task.seq)
@@ -206,16 +207,13 @@ export class Tasks implements TaskOwner {
     if (this.isIdle) this.#idle.next()
   }
 
-  #unsent(): ClientTask[] {
-    return [...this.#held, ...this.#calls.queue, ...this.#streams.queue]
-  }
-
   #refuseWhatV1Lacks(): void {
-    for (const task of this.#unsent()) if (needsV2(task)) refuseV1(task)
+    for (const task of [...this.#backlog.calls, ...this.#backlog.streams]) if (needsV2(task)) refuseV1(task)
   }
 
   /** Its slot is taken; it is written as soon as the output is short enough. */
   #send(connection: ClientConnection, task: ClientTask, sending: Subscription): void {
+    task.belongTo(this)
     if (connection.outflow.open) {
       this.#write(connection, task)
       return
@@ -232,9 +230,10 @@ export class Tasks implements TaskOwner {
   }
 
   #write(connection: ClientConnection, task: ClientTask): void {
-    this.#waiting.leave(task)
+    this.#backlog.waiting.leave(task)
     const alone = this.routes.size === 0
     const seq = connection.nextSeq()
+    this.#sent++
     // The route stands before the frame leaves: a link in memory may answer from within.
     this.routes.set(seq, task)
     task.seq = seq

@@ -22,6 +22,8 @@ class Batch {
 export abstract class Expiring {
   /** From the moment it joins, in milliseconds: above 0, and finite. */
   abstract readonly timeoutMs: number
+  /** When its time is over, by the clock of the scheduler; 0 before it has joined. */
+  expiresAt = 0
   #batch: Batch | undefined
   #previous: Batch | Expiring | undefined
   #following: Batch | Expiring | undefined
@@ -124,7 +126,8 @@ export function deadline<T extends Expiring>(options: DeadlineOptions): Operator
           subscriber.add(ticking)
           ticking.add(interval(tickMs, scheduler).subscribe({ next: onTick, error: e => subscriber.error(e) }))
         }
-        const elapsed = scheduler.now() - tickedAt
+        const now = scheduler.now()
+        const elapsed = now - tickedAt
         // Where the clock was set, late rather than early.
         const sinceTick = elapsed >= 0 && elapsed < tickMs ? elapsed : tickMs
         const due = tick + Math.max(1, Math.ceil((sinceTick + entry.timeoutMs) / tickMs))
@@ -133,6 +136,7 @@ export function deadline<T extends Expiring>(options: DeadlineOptions): Operator
           batch = new Batch(waiting)
           batches.set(due, batch)
         }
+        entry.expiresAt = now + entry.timeoutMs
         Expiring.join(entry, batch)
       }
 

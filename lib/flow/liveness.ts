@@ -76,6 +76,7 @@ export class Liveness {
   readonly #limits: LivenessLimits
   #last = OPENED
   #silentTicks = 0
+  #mutedTicks = 0
   #stalledTicks = 0
   #frameTicks = 0
   #undrainedTicks = 0
@@ -92,10 +93,16 @@ export class Liveness {
     return this.#silentTicks * this.#limits.tickMs
   }
 
+  /** How long nothing has come, or nothing was written, in milliseconds, to the tick. */
+  get quietMs(): number {
+    return Math.max(this.#silentTicks, this.#mutedTicks) * this.#limits.tickMs
+  }
+
   /** Counts a tick; returns why the link should be given up, or `undefined`. The figures are kept until the next one. */
   tick(figures: LinkFigures): Verdict | undefined {
     const last = this.#last
     this.#last = figures
+    this.#mutedTicks = figures.writtenBytes > last.writtenBytes ? 0 : this.#mutedTicks + 1
     const sent = figures.writtenBytes - figures.unsentBytes
     const wentOut = sent > last.writtenBytes - last.unsentBytes
     this.#undrainedTicks = last.unsentBytes > 0 && !wentOut ? this.#undrainedTicks + 1 : 0

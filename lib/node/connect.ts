@@ -1,17 +1,29 @@
 /**
- * `connect(url)` for every address that Node can dial.
+ * `connect` for every address that Node can dial.
  */
-import { browserDialer, type Client, type ConnectOptions, clientOf } from '../connect.ts'
+import {
+  browserDialer,
+  type Client,
+  type ConnectOptions,
+  clientAt,
+  type FailoverClient,
+  type FailoverConnectOptions,
+} from '../connect.ts'
 import type { Dialer } from '../transport/link.ts'
 import { tcpDialer, unixDialer } from './tcp.ts'
 import { nodeWebSocketDialer } from './websocket.ts'
 
 /**
- * A client of one address: `tcp://host:port`, `unix:///path`, `ws://`, `wss://` or `memory:name`. Dials at the first call,
- * and again at the next call after the connection was lost. Throws a `TypeError` for an address or an option that is none.
+ * A client of one address: `tcp://host:port`, `unix:///path`, `ws://`, `wss://` or `memory:name`. Dials at the first call, and by
+ * itself, with a growing pause, after a connection was lost. Throws a `TypeError` for an address or an option that is none. Rust: `ConnPool`.
  */
-export function connect(address: string, options: ConnectOptions = {}): Client {
-  return clientOf(dialer(address, options), options)
+export function connect(address: string, options?: ConnectOptions): Client
+/** A client of several addresses that take over from each other. Rust: `FailoverPool`. */
+export function connect(addresses: readonly string[], options?: FailoverConnectOptions): FailoverClient
+/** Either. */
+export function connect(where: string | readonly string[], options?: FailoverConnectOptions): Client
+export function connect(where: string | readonly string[], options: FailoverConnectOptions = {}): Client {
+  return clientAt(where, address => dialer(address, options), options)
 }
 
 function dialer(address: string, options: ConnectOptions): Dialer {

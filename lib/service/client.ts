@@ -97,7 +97,7 @@ function callOf(
   window: number,
   defaultHeaders: Readonly<Record<string, string>> | undefined,
 ): (input: unknown, items: unknown, options?: AllOptions) => Call<unknown> {
-  const { action, errors, kind } = method
+  const { action, errors, idempotent, kind } = method
   const givesItems = kind === 'stream' || kind === 'duplex'
   const read = method.blob === 'response' || method.blob === 'both' ? withBlob : valueOnly
   return (input, items, options) => {
@@ -105,6 +105,7 @@ function callOf(
     const request: CallRequest<unknown> = {
       action,
       input,
+      idempotent,
       errors,
       read,
       blob: options?.blob,

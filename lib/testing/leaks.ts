@@ -13,7 +13,7 @@ export function leaks(
   links: readonly PairLink[],
   closed: boolean,
 ): string[] {
-  const { waiting, inFlight } = client.stats
+  const { waiting, inFlight } = client.stats()
   const { slots, leaving, waitingBytes, itemBytes } = client.holdings
   const { calls, connections, heldBytes } = server.stats()
   const open = links.filter(link => !link.near.ended)

@@ -105,14 +105,15 @@ export function linkedPair(options: LinkedPairOptions = {}): LinkedPair {
         watch(link, failedWatch => subscriber.error(failedWatch))
       }),
   }
-  const client = clientOf(dialer, options.client ?? {})
+  // One link at a time; and a client that dials by itself as long as it lives would keep virtual time going.
+  const client = clientOf(dialer, { maxConnections: 1, redial: 'on-call', backoffFirstMs: 0, ...options.client })
 
   /** Closes a link that no call uses, forgets one that is over at both ends, and ends a pair that lives for too long. */
   function watch(link: PairLink, unwatched: (error: unknown) => void): void {
     let idleMs = 0
     const look = (): void => {
       // Pings take no slot.
-      const isUsed = client.stats.waiting + client.holdings.slots > 0
+      const isUsed = client.stats().waiting + client.holdings.slots > 0
       idleMs = isUsed ? 0 : idleMs + LOOK_MS
       if (idleMs >= lingerMs) link.near.close()
       if (now() >= maxMs) close()

@@ -64,7 +64,7 @@ const page = {
   hangFails: () => failure(desk.hang()),
   lateFails: (timeoutMs: number) => failure(desk.hang(undefined, { timeoutMs })),
   abortFails: () => failure(desk.hang(undefined, { signal: AbortSignal.timeout(1) })),
-  inFlight: () => client.stats.inFlight,
+  inFlight: () => client.stats().inFlight,
   close: () => client.close({ waitMs: 0 }),
 }
 

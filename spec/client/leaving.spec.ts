@@ -59,7 +59,7 @@ describe('a call that is given up', () => {
       expectObservable(timer(54, 2).pipe(take(2), map(slots))).toBe('54ms a-(b|)', { a: '1/1', b: '0/0' })
       expectObservable(wire.arrived.kinds$.pipe(filter(kind => /[RXde]/.test(kind)))).toBe('30ms R 24ms d----X')
       flush()
-      assert.equal(client.stats.lateAnswers, 0)
+      assert.equal(client.stats().lateAnswers, 0)
       expectNoLeaks()
     }),
   )
@@ -111,7 +111,7 @@ describe('a call whose time is over', () => {
       )
       expectObservable(timer(8_039, 2).pipe(take(2), map(slots))).toBe('8039ms a-(b|)', { a: '1/1', b: '0/0' })
       flush()
-      assert.deepEqual([handlers.tornDown, client.stats.lateAnswers], [1, 0])
+      assert.deepEqual([handlers.tornDown, client.stats().lateAnswers], [1, 0])
       expectNoLeaks()
     }),
   )

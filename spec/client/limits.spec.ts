@@ -17,10 +17,10 @@ describe('a client', () => {
       const calls = Array.from({ length: 5 }, (_, i) => follow(caller.call({ action: 'Lab.hold', input: i })))
       await lab.holds(2)
       for (let i = 0; i < 5; i++) await turn()
-      assert.deepEqual([lab.ran.length, caller.stats.inFlight, caller.stats.waiting], [2, 2, 3])
+      assert.deepEqual([lab.ran.length, caller.stats().inFlight, caller.stats().waiting], [2, 2, 3])
       lab.held[0]!.next('a slot comes back')
       await lab.holds(2)
-      assert.deepEqual([lab.ran.length, caller.stats.inFlight, caller.stats.waiting], [3, 2, 2])
+      assert.deepEqual([lab.ran.length, caller.stats().inFlight, caller.stats().waiting], [3, 2, 2])
       while (lab.held.length > 0 || lab.ran.length < 5) {
         lab.held[0]?.next('and another')
         await turn()
@@ -55,7 +55,7 @@ describe('a client', () => {
         await call.failsWith('rpc_overflow', /4 calls wait already, maxWaitingCalls is 4/, 'no')
       }
       assert.ok(refused.length >= 4, `${refused.length} were refused`)
-      assert.equal(client.stats.waiting <= 4, true)
+      assert.equal(client.stats().waiting <= 4, true)
     },
     { options: { thresholds: 1, maxWaitingCalls: 4 }, versions: BOTH_VERSIONS },
   )
@@ -76,7 +76,7 @@ describe('a client', () => {
       // What leaves the queue makes room.
       waiting[0]!.unsubscribe()
       const next = follow(client.call({ action: 'Lab.waits', blob }))
-      assert.equal(client.stats.waiting, 3)
+      assert.equal(client.stats().waiting, 3)
       for (let count = 1; count <= 4; count++) {
         const { seq } = (await peer.wasAsked(count)).at(-1)!
         peer.send(answer({ seq, msg: Uint8Array.of(1) }))

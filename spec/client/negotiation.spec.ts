@@ -45,7 +45,7 @@ describe('the offer', () => {
     'that is not answered within connectTimeoutMs fails what waits, which never ran, and the next call tries anew',
     marbles(({ expectObservable, flush }) => {
       const { lab, wire, expectNoLeaks } = labOf({ down: { faults: 'h 10s o' } })
-      expectObservable(lab.echo('a').pipe(outcome)).toBe('10s (c|)', { c: 'rpc_io_err no' })
+      expectObservable(lab.echo('a').pipe(outcome)).toBe('10s (c|)', { c: 'rpc_unreachable no' })
       expectObservable(timer(11_000).pipe(concatMap(() => lab.echo('b')))).toBe('11s (b|)')
       expectObservable(wire.up.kinds$).toBe('O 10999ms (OHR)')
       flush()

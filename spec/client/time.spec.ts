@@ -6,6 +6,7 @@ import { describe, it } from 'node:test'
 import { NEVER } from 'rxjs'
 import { clientOf } from '../../lib/connect.ts'
 import { BOTH_VERSIONS } from '../support/arena.ts'
+import { countsOf } from '../support/counts.ts'
 import { response } from '../support/raw-frames.ts'
 import type { RawPeer } from '../support/raw-peer.ts'
 import { virtually } from '../support/virtual.ts'
@@ -142,7 +143,7 @@ for (const version of BOTH_VERSIONS) {
             long.join(),
             /^3000 error rpc_unreachable no: .*no connection to memory:far within connectTimeoutMs 3000/,
           )
-          assert.deepEqual(client.stats, { waiting: 0, inFlight: 0, lateAnswers: 0 })
+          assert.deepEqual(countsOf(client.stats()), { waiting: 0, inFlight: 0, lateAnswers: 0 })
         }
       }, version),
     )
@@ -161,7 +162,7 @@ describe('a timeout that passes', () => {
       at(3000, () => {
         lab.held[0]!.next('late')
         at(0, () => {
-          late = caller.stats.lateAnswers
+          late = caller.stats().lateAnswers
         })
       })
       end(4000)
@@ -182,7 +183,7 @@ describe('a timeout that passes', () => {
       end(4000)
       return () => {
         assert.match(next[0]!, /^10\d\d next .*"next"/)
-        assert.deepEqual([lab.tornDown, lab.aborted, caller.stats.lateAnswers], [1, 1, 0])
+        assert.deepEqual([lab.tornDown, lab.aborted, caller.stats().lateAnswers], [1, 1, 0])
       }
     }),
   )
@@ -198,9 +199,9 @@ describe('a call that is given up', () => {
         caller.call({ action: 'Lab.hold' }).subscribe()
         const waiting = caller.call({ action: 'Lab.echo' }).subscribe()
         at(1, () => {
-          assert.equal(caller.stats.waiting, 1)
+          assert.equal(caller.stats().waiting, 1)
           waiting.unsubscribe()
-          assert.equal(caller.stats.waiting, 0)
+          assert.equal(caller.stats().waiting, 0)
         })
         at(100, () => lab.held[0]!.next(1))
         end(200)
@@ -217,12 +218,12 @@ describe('a call that is given up', () => {
       const sent = caller.call({ action: 'Lab.hold' }).subscribe()
       const next = record(caller.call({ action: 'Lab.echo', input: 'next' }))
       at(10, () => sent.unsubscribe())
-      at(20, () => assert.deepEqual([caller.stats.inFlight, caller.stats.waiting, lab.tornDown], [1, 1, 0]))
+      at(20, () => assert.deepEqual([caller.stats().inFlight, caller.stats().waiting, lab.tornDown], [1, 1, 0]))
       at(500, () => lab.held[0]!.next(1))
       end(900)
       return () => {
         assert.equal(when(next[0]), 500)
-        assert.equal(caller.stats.lateAnswers, 0)
+        assert.equal(caller.stats().lateAnswers, 0)
       }
     }, 1),
   )
@@ -235,11 +236,11 @@ describe('a call that is given up', () => {
       const sent = caller.call({ action: 'Lab.hold' }).subscribe()
       const next = record(caller.call({ action: 'Lab.echo', input: 'next' }))
       at(10, () => sent.unsubscribe())
-      at(20, () => assert.deepEqual([caller.stats.inFlight, caller.stats.waiting, lab.tornDown], [0, 0, 1]))
+      at(20, () => assert.deepEqual([caller.stats().inFlight, caller.stats().waiting, lab.tornDown], [0, 0, 1]))
       end(900)
       return () => {
         assert.equal(when(next[0]), 10)
-        assert.equal(caller.stats.lateAnswers, 0)
+        assert.equal(caller.stats().lateAnswers, 0)
       }
     }),
   )

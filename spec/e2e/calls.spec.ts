@@ -103,7 +103,7 @@ describe('a client and a server', () => {
         follow(caller.call({ action: 'Lab.hold', input: name }).pipe(tap(reply => seen.push(String(reply.value))))),
       )
       await lab.holds(3)
-      assert.equal(caller.stats.inFlight, 3)
+      assert.equal(caller.stats().inFlight, 3)
       for (const [held, name] of [...lab.held].map((each, i) => [each, 'abc'[i]] as const).reverse()) held.next(name)
       for (const call of calls) await call.answers()
       assert.deepEqual(seen, ['c', 'b', 'a'])

@@ -38,7 +38,7 @@ describe('a call whose connection is lost', () => {
       const [sent, waiting] = [follow(client.call({ action: 'a' })), follow(client.call({ action: 'b' }))]
       const peer = await agreed(0)
       await peer.wasAsked(1)
-      assert.deepEqual([client.stats.inFlight, client.stats.waiting], [1, 1])
+      assert.deepEqual([client.stats().inFlight, client.stats().waiting], [1, 1])
       peer.reset()
       await sent.failsWith('rpc_io_err', /a: lost/, 'maybe')
       await waiting.failsWith('rpc_io_err', /^b: /, 'no')

@@ -49,7 +49,7 @@ function breach({ what, sends, code, word, message, options = {} }: Breach): voi
       const end = await peer.ended()
       if (arena.transport.name === 'ws') assert.deepEqual(end, { how: 'finished', code, reason: word })
       assert.match(arena.logged, message)
-      assert.deepEqual(arena.client.stats.inFlight, 0)
+      assert.deepEqual(arena.client.stats().inFlight, 0)
 
       // The next call dials anew, and its answer comes.
       const again = follow(arena.client.call({ action: 'Lab.again' }))
@@ -316,7 +316,7 @@ describe('a client, by the row of the hostile table', () => {
     await calls[0].answers()
     await calls[1].answers()
     assert.deepEqual([calls[0].ends, calls[0].values.length], [1, 1])
-    assert.equal(arena.client.stats.lateAnswers, 2)
+    assert.equal(arena.client.stats().lateAnswers, 2)
     assert.equal(peer.end, undefined)
   })
 
@@ -330,7 +330,7 @@ describe('a client, by the row of the hostile table', () => {
       await peer.wasAsked(2)
       peer.send(response({ seq: 1, msg: NIL, blob: 'x'.repeat(100_000) }), response({ seq: 2, msg: Uint8Array.of(9) }))
       assert.equal((await next.answers()).value, 9)
-      assert.equal(arena.client.stats.lateAnswers, 1)
+      assert.equal(arena.client.stats().lateAnswers, 1)
       assert.equal(late.ends, 1)
     },
     { options: { tickMs: 20 } },
@@ -405,7 +405,7 @@ describe('a client, by the row of the hostile table', () => {
     peer.send(response({ seq: 0, msg: NIL }), response({ seq: 0, flag: 1, msgBytes: 3 }))
     peer.send(response({ seq: 1, msg: NIL }), response({ seq: 2, msg: NIL }))
     for (const call of calls) await call.answers()
-    assert.equal(arena.client.stats.lateAnswers, 2)
+    assert.equal(arena.client.stats().lateAnswers, 2)
   })
 
   atClient('gives a server up that sends over 10,000 useless answers a second, with 4429', async arena => {

@@ -7,6 +7,7 @@ import { describe, it } from 'node:test'
 import { filter, firstValueFrom, Observable, Subject, type Subscriber, startWith } from 'rxjs'
 import { connect, implement, RpcError, RpcServer, service, unary } from '../../lib/node/index.ts'
 import { NOTHING_LEFT } from '../support/arena.ts'
+import { countsOf } from '../support/counts.ts'
 import { expectNoLeaks } from '../support/leaks.ts'
 import { outcomeOf } from '../support/recorded-calls.ts'
 import { call, err, ok, shownBytes } from '../support/rust-answers.ts'
@@ -58,7 +59,7 @@ for (const transport of RUST_TRANSPORTS) {
           assert.equal(error.code, 'rpc_timeout')
           assert.equal(error.executed, 'maybe')
           assert.equal(await firstValueFrom(calculator.sleep_ms(500)), 500)
-          assert.equal(client.stats.lateAnswers, 1)
+          assert.equal(client.stats().lateAnswers, 1)
           const unsent = await failure(calculator.inc(1, { timeoutMs: 0 }))
           assert.equal(unsent.code, 'rpc_timeout')
           assert.equal(unsent.executed, 'no')
@@ -101,7 +102,7 @@ for (const transport of RUST_TRANSPORTS) {
               return error.executed
             })
           })
-          assert.deepEqual(client.stats, { waiting: 20, inFlight: 10, lateAnswers: 0 })
+          assert.deepEqual(countsOf(client.stats()), { waiting: 20, inFlight: 10, lateAnswers: 0 })
           // Answered behind the ten, so these have arrived.
           await firstValueFrom(client.ping(), { defaultValue: undefined })
           await rust.kill()

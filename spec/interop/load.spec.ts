@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { filter, firstValueFrom, lastValueFrom, mergeMap, range, reduce } from 'rxjs'
+import { countsOf } from '../support/counts.ts'
 import { outcomeOf } from '../support/recorded-calls.ts'
 import { ok } from '../support/rust-answers.ts'
 import { RUST_TRANSPORTS, withoutRust, withRustClient, withRustServer } from '../support/rust-pair.ts'
@@ -23,7 +24,7 @@ for (const transport of RUST_TRANSPORTS) {
         )
         assert.equal(await lastValueFrom(right$), CALLS)
         assert.equal(watch.links, 1)
-        assert.deepEqual(client.stats, { waiting: 0, inFlight: 0, lateAnswers: 0 })
+        assert.deepEqual(countsOf(client.stats()), { waiting: 0, inFlight: 0, lateAnswers: 0 })
       }))
 
     it('from our client wait for their slots, 10,000 of them; the next fails with rpc_overflow', () =>
@@ -31,7 +32,7 @@ for (const transport of RUST_TRANSPORTS) {
         await lastValueFrom(client.ping(), { defaultValue: undefined })
         const calls = WAITING + WINDOW
         const sums = Array.from({ length: calls }, (_, n) => firstValueFrom(calculator.add([n, 1])))
-        assert.deepEqual(client.stats, { waiting: WAITING, inFlight: WINDOW, lateAnswers: 0 })
+        assert.deepEqual(countsOf(client.stats()), { waiting: WAITING, inFlight: WINDOW, lateAnswers: 0 })
         assert.deepEqual(await outcomeOf(calculator.add([0, 0])), { code: 'rpc_overflow' })
         assert.deepEqual(
           await Promise.all(sums),

@@ -4,9 +4,10 @@
  */
 import assert from 'node:assert/strict'
 import { concat, defer, finalize, interval, map, type Observable, of, range, reduce, toArray } from 'rxjs'
-import { type CallRequest, connect, type Reply, RpcError } from '../../lib/node/index.ts'
+import { type CallRequest, type ConnectOptions, connect, type Reply, RpcError } from '../../lib/node/index.ts'
 import { follow, turn } from '../support/arena.ts'
-import { type Cut, type CuttingProxy, cuttingProxy } from '../support/cutting-proxy.ts'
+import type { Incident } from '../support/chaos/faults.ts'
+import { ChaosProxy } from '../support/chaos/proxy.ts'
 import { type Handlers, type ServerStage, until, withServer } from '../support/stage.ts'
 import { SOCKETS } from '../support/transports.ts'
 
@@ -58,28 +59,36 @@ const ENDLESS_BYTES = 260
 const value = (got: unknown): unknown =>
   typeof got === 'object' && got !== null && 'value' in got ? (got as Reply).value : got
 
+/** A lost connection is followed by the next one almost at once. */
+const SOON: ConnectOptions = { backoffFirstMs: 2, backoffMaxMs: 2 }
+
 /** One session with a cut; says whether its call was lost by it. */
-async function session(stage: ServerStage, proxy: CuttingProxy, kind: Kind, cut: Cut): Promise<boolean> {
+async function session(stage: ServerStage, proxy: ChaosProxy, kind: Kind, cut: Incident): Promise<boolean> {
   const where = `${kind.name} cut ${JSON.stringify(cut)}`
-  const client = connect(proxy.address)
-  proxy.cut = cut
-  const call = follow(client.call(kind.request()))
-  await call.over
-  proxy.cut = undefined
-  assert.equal(call.ends, 1, where)
-  if (call.error === undefined) assert.deepEqual(call.values.map(value), kind.result, where)
-  else {
-    assert.ok(RpcError.is(call.error, 'rpc_io_err', 'rpc_unreachable'), `${where}: ${call.error.message}`)
-    if (call.error.code === 'rpc_unreachable') assert.equal(call.error.executed, 'no')
-    if (call.values.length > 0) assert.equal(call.error.executed, 'yes', where)
+  const client = connect(proxy.address, SOON)
+  try {
+    proxy.plan = () => [cut]
+    const call = follow(client.call(kind.request()))
+    await call.over
+    proxy.plan = () => []
+    assert.equal(call.ends, 1, where)
+    if (call.error === undefined) assert.deepEqual(call.values.map(value), kind.result, where)
+    else {
+      assert.ok(RpcError.is(call.error, 'rpc_io_err', 'rpc_unreachable'), `${where}: ${call.error.message}`)
+      if (call.error.code === 'rpc_unreachable') assert.equal(call.error.executed, 'no')
+      if (call.values.length > 0) assert.equal(call.error.executed, 'yes', where)
+    }
+    await until(() => client.status.state !== 'unhealthy', `${where}: the next connection`)
+    const again = follow(client.call({ action: 'S.echo', input: 'again' }))
+    await again.over
+    assert.deepEqual([again.error, value(again.values[0])], [undefined, 'again'], where)
+    await client.close()
+    assert.deepEqual([client.stats().inFlight, client.stats().waiting, call.ends], [0, 0, 1], where)
+    await until(() => live === 0 && stage.server.stats().connections === 0, `${where}: the last teardown`)
+    return call.error !== undefined
+  } finally {
+    await client.close({ waitMs: 0 })
   }
-  const again = follow(client.call({ action: 'S.echo', input: 'again' }))
-  await again.over
-  assert.deepEqual([again.error, value(again.values[0])], [undefined, 'again'], where)
-  await client.close()
-  assert.deepEqual([client.stats.inFlight, client.stats.waiting, call.ends], [0, 0, 1], where)
-  await until(() => live === 0 && stage.server.stats().connections === 0, `${where}: the last teardown`)
-  return call.error !== undefined
 }
 
 for (const kind of KINDS) {
@@ -88,7 +97,7 @@ for (const kind of KINDS) {
     () => ({
       handlers,
       run: async stage => {
-        const proxy = await cuttingProxy(stage.transport, stage.address)
+        const proxy = await ChaosProxy.listen(stage.address)
         try {
           let passed = { up: ENDLESS_BYTES, down: ENDLESS_BYTES }
           const isWs = stage.transport.name === 'ws'
@@ -104,9 +113,9 @@ for (const kind of KINDS) {
           const step = given > 0 ? given : stage.transport.name === 'tcp' ? 2 : 7
           for (const direction of ['up', 'down'] as const) {
             // The upgrade of a WebSocket is looked at here and there only.
-            for (let after = 0; after < passed[direction]; after += isWs && after < 150 ? 29 : step) {
+            for (let at = 0; at < passed[direction]; at += isWs && at < 150 ? 29 : step) {
               sessions++
-              if (await session(stage, proxy, kind, { direction, after, reset: after % 3 === 1 })) lost++
+              if (await session(stage, proxy, kind, { kind: at % 3 === 1 ? 'reset' : 'cut', direction, at })) lost++
             }
           }
           assert.ok(lost > sessions / 2, `${lost} of ${sessions} calls were lost`)

@@ -9,7 +9,8 @@ import { ClientTask } from '../../lib/client/task.ts'
 import { type Client, connect } from '../../lib/node/index.ts'
 import { ServerTask } from '../../lib/server/task.ts'
 import { turn } from '../support/arena.ts'
-import { cuttingProxy } from '../support/cutting-proxy.ts'
+import { Dice } from '../support/chaos/dice.ts'
+import { ChaosProxy } from '../support/chaos/proxy.ts'
 import { type Handlers, until, withServer } from '../support/stage.ts'
 import { tcp } from '../support/transports.ts'
 
@@ -17,17 +18,6 @@ const CYCLES = Number(process.env['RAZOR_CYCLES'] ?? 100_000)
 /** Calls that begin in one turn of the event loop. */
 const AT_ONCE = 20
 const SEED = Number(process.env['RAZOR_SEED'] ?? 20_251)
-
-/** A generator of numbers from 0 to 1 that can be repeated (mulberry32). */
-function random(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 let handlers = 0
 let ran = 0
@@ -74,7 +64,7 @@ const served: Handlers = {
   'S.duplex': call => held(call.items$.pipe(map(n => n))),
 }
 
-function begin(client: Client, dice: () => number): Subscription {
+function begin(client: Client, dice: Dice): Subscription {
   const kinds = [
     { action: 'S.never' },
     { action: 'S.echo', input: 1 },
@@ -84,19 +74,19 @@ function begin(client: Client, dice: () => number): Subscription {
     { action: 'S.async', items: source() },
     { action: 'S.duplex', items: source(), window: 4 },
   ]
-  return client.call(kinds[Math.floor(dice() * kinds.length)]!).subscribe({ error: () => {} })
+  return client.call(dice.pick(kinds)).subscribe({ error: () => {} })
 }
 
 /** Runs so many cycles; `cut` is called for one in a hundred. */
-async function cycles(client: Client, count: number, dice: () => number, cut: (() => void) | undefined): Promise<void> {
+async function cycles(client: Client, count: number, dice: Dice, cut: (() => void) | undefined): Promise<void> {
   const due: Subscription[][] = [[], [], [], [], [], []]
   for (let done = 0; done < count; done += AT_ONCE) {
     for (let i = 0; i < AT_ONCE; i++) {
       const call = begin(client, dice)
-      const life = Math.floor(dice() * due.length)
+      const life = dice.between(0, due.length - 1)
       if (life === 0) call.unsubscribe()
       else due[life - 1]!.push(call)
-      if (cut !== undefined && dice() < 0.01) cut()
+      if (cut !== undefined && dice.chance(0.01)) cut()
     }
     await turn()
     for (const call of due.shift()!) call.unsubscribe()
@@ -126,23 +116,25 @@ for (const cuts of [false, true]) {
     () => ({
       handlers: served,
       run: async stage => {
-        const proxy = await cuttingProxy(stage.transport, stage.address)
-        const client = connect(proxy.address)
+        const proxy = await ChaosProxy.listen(stage.address)
+        // One connection, and the next one almost at once where it is lost.
+        const client = connect(proxy.address, { maxConnections: 1, backoffFirstMs: 2, backoffMaxMs: 2 })
         try {
           ran = 0
-          const dice = random(SEED)
+          const dice = new Dice(SEED)
           const idle = async (): Promise<void> => {
+            await until(() => client.status.state !== 'unhealthy')
             const call = client.call({ action: 'S.echo' })
             await new Promise<void>((resolve, reject) => call.subscribe({ complete: resolve, error: reject }))
-            await until(() => client.stats.inFlight === 0 && client.stats.waiting === 0)
+            await until(() => client.stats().inFlight === 0 && client.stats().waiting === 0)
             await until(() => stage.server.stats().calls === 0 && handlers === 0 && sources === 0)
             await until(() => stage.server.stats().connections === 1)
             stage.log.length = 0
           }
-          await cycles(client, 200, dice, cuts ? () => proxy.drop() : undefined)
+          await cycles(client, 200, dice, cuts ? () => proxy.cutAll() : undefined)
           await idle()
           const before = await census()
-          await cycles(client, CYCLES, dice, cuts ? () => proxy.drop() : undefined)
+          await cycles(client, CYCLES, dice, cuts ? () => proxy.cutAll() : undefined)
           await idle()
           const after = await census()
           const { clientTasks, serverTasks } = before

@@ -82,7 +82,7 @@ withServer(
       for (const subscriber of subscribers) subscriber.unsubscribe()
       await until(() => stage.server.stats().calls === 0)
       assert.equal(sources, 0)
-      for (const client of clients) await until(() => client.stats.inFlight === 0)
+      for (const client of clients) await until(() => client.stats().inFlight === 0)
     },
   }),
   { options: { services, codec } },
@@ -157,7 +157,7 @@ withServer(
       assert.equal(stage.server.stats().dropped, 20 * (ITEMS - 5))
       for (const { call } of slow) call.unsubscribe()
       quick.unsubscribe()
-      await until(() => fast.stats.inFlight === 0 && slowClient.stats.inFlight === 0)
+      await until(() => fast.stats().inFlight === 0 && slowClient.stats().inFlight === 0)
     },
   }),
   { options: { services }, on: [memory, tcp, unix, ws] },

@@ -3,6 +3,7 @@
  */
 import assert from 'node:assert/strict'
 import { interval, NEVER, Observable, Subject } from 'rxjs'
+import { loggerTo } from '../support/logged.ts'
 import { bufferBytes, liveBufferBytes } from '../support/memory-use.ts'
 import { until, withServer } from '../support/stage.ts'
 import { memory, tcp, unix, ws } from '../support/transports.ts'
@@ -92,9 +93,9 @@ withServer(
     options: {
       highWaterMarkBytes: 64 * 1024,
       // An error that is kept keeps what was on its stack.
-      log: ({ message }) => {
+      logger: loggerTo(({ message }) => {
         if (/the caller has gone/.test(message)) gone++
-      },
+      }),
     },
   },
 )

@@ -118,7 +118,7 @@ async function callerOfSent(peer: RawPeer): Promise<RawCaller> {
         const client = stage.client({ token: () => 'wrong' })
         const calls = Array.from({ length: 50 }, (_, i) => follow(client.call({ action: 'S.echo', input: i })))
         const streams = Array.from({ length: 5 }, () => follow(client.call(stream())))
-        await until(() => client.stats.inFlight === 55)
+        await until(() => client.stats().inFlight === 55)
         const raw = await stage.dial()
         refuse(new Error('not you'))
         for (const call of [...calls, ...streams]) await call.failsWith('rpc_unauthenticated', /./, 'no')
@@ -151,7 +151,7 @@ withClient('4: frees the slot of an unsubscribed stream once where its DONE cros
   assert.equal(callee.of(UP.request).length, 1)
   callee.send(downNext(first!.seq, 2), downDone(first!.seq))
   const [, second] = await callee.got(UP.request, 2)
-  assert.deepEqual([client.stats.inFlight, client.stats.waiting], [1, 1])
+  assert.deepEqual([client.stats().inFlight, client.stats().waiting], [1, 1])
   callee.send(downDone(second!.seq))
   await two.over
   const [, , third] = await callee.got(UP.request, 3)
@@ -205,9 +205,9 @@ withServer(
           outcomes.push(...calls)
           await until(() => ran === before + 16)
           for (const call of calls) call.unsubscribe()
-          assert.equal(client.stats.inFlight, 16)
+          assert.equal(client.stats().inFlight, 16)
           for (const act of settle.splice(0)) act()
-          await until(() => client.stats.inFlight === 0)
+          await until(() => client.stats().inFlight === 0)
         }
         assert.deepEqual([most, ran], [16, 160])
         assert.ok(outcomes.every(({ ends, values }) => ends === 0 && values.length === 0))
@@ -562,7 +562,7 @@ withClient(
     const { seq } = (await callee.got(UP.request))[0]!
     await first.failsWith('rpc_timeout', /within 5 ms/, 'maybe')
     await callee.got(UP.cancel)
-    assert.equal(stage.client.stats.inFlight, 1)
+    assert.equal(stage.client.stats().inFlight, 1)
     assert.equal(callee.of(UP.request).length, 1)
     callee.send(downError(seq, 'rpc_timeout'))
     const [, next] = await callee.got(UP.request, 2)

@@ -146,7 +146,7 @@ withServer('counts what running streams have lost, and what those have that are 
       one.unsubscribe()
       await until(() => stage.server.stats().calls === 0)
       assert.equal(stage.server.stats().dropped, 3)
-      await until(() => client.stats.inFlight === 0)
+      await until(() => client.stats().inFlight === 0)
     },
   }
 })

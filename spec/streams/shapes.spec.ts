@@ -310,7 +310,7 @@ withServer('runs the teardown and aborts the signal of whatever shape is unsubsc
         await until(() => began === before.began + 1)
         call.unsubscribe()
         await until(() => torn === before.torn + 1 && aborted === before.aborted + 1)
-        await until(() => client.stats.inFlight === 0 && stage.server.stats().calls === 0)
+        await until(() => client.stats().inFlight === 0 && stage.server.stats().calls === 0)
         assert.equal(call.ends, 0)
       }
     },
@@ -350,9 +350,9 @@ withServer('holds the slot of a call that was unsubscribed until its Promise has
         call.unsubscribe()
         await until(() => aborted === i + 1)
         await new Promise(resolve => setTimeout(resolve, 5))
-        assert.deepEqual([stage.server.stats().calls, client.stats.inFlight], [1, 1], JSON.stringify(request))
+        assert.deepEqual([stage.server.stats().calls, client.stats().inFlight], [1, 1], JSON.stringify(request))
         settle[i]!(request.window === undefined ? 'late' : source)
-        await until(() => client.stats.inFlight === 0)
+        await until(() => client.stats().inFlight === 0)
         assert.equal(stage.server.stats().calls, 0)
       }
       assert.equal(returned, 2, 'a source that comes too late is let go of')
@@ -404,7 +404,7 @@ withServer('tells a handler its deadline, which an inner call inherits', () => {
       await until(() => seen.length === 3)
       assert.equal(seen[2]!.deadline, Number.POSITIVE_INFINITY)
       chained.unsubscribe()
-      await until(() => client!.stats.inFlight === 0)
+      await until(() => client!.stats().inFlight === 0)
     },
   }
 })
@@ -488,7 +488,7 @@ withServer('tells a pushing handler when an item is wanted', () => {
       )
       clock.unsubscribe()
       assert.equal(stage.server.stats().dropped, 0)
-      await until(() => client.stats.inFlight === 0)
+      await until(() => client.stats().inFlight === 0)
     },
   }
 })
@@ -592,12 +592,12 @@ withServer('hands a loop one item at a time, and cancels when it is left', () =>
         if (n === 20) break
       }
       assert.equal(got.length, 21)
-      await until(() => torn === 1 && client.stats.inFlight === 0)
+      await until(() => torn === 1 && client.stats().inFlight === 0)
       const later = pulled
       await assert.rejects(async () => {
         for await (const n of client.use(Numbers).numbers()) if (n > later + 3) throw new Error('enough')
       }, /enough/)
-      await until(() => torn === 2 && client.stats.inFlight === 0)
+      await until(() => torn === 2 && client.stats().inFlight === 0)
     },
   }
 })
@@ -700,7 +700,7 @@ withServer('ends a call with items when its time is over, at both ends', () => {
         'rpc_timeout',
         /30/,
       )
-      await until(() => torn === 3 && client.stats.inFlight === 0)
+      await until(() => torn === 3 && client.stats().inFlight === 0)
     },
   }
 })
@@ -718,7 +718,7 @@ withServer(
         await until(() => call.values.length > 3)
         abort.abort(new Error('stop'))
         await call.failsWith('rpc_canceled', /aborted/)
-        await until(() => torn === 1 && client.stats.inFlight === 0)
+        await until(() => torn === 1 && client.stats().inFlight === 0)
         await follow(client.call({ action: 'S.stream', window: 1, signal: abort.signal })).failsWith(
           'rpc_canceled',
           /./,

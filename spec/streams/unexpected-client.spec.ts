@@ -178,7 +178,7 @@ withClient('keeps to the limits of the pong, and ignores those that are none', a
   const calls = Array.from({ length: 4 }, () => follow(client.call({ action: 'S.unary' })))
   const callee = await stage.callee(0, { calls: 3, streams: 2, window: 16, msg: -1, blob: 'x', keepMs: 5, what: {} })
   await callee.got(UP.request, 5)
-  assert.deepEqual([client.stats.inFlight, client.stats.waiting], [5, 3])
+  assert.deepEqual([client.stats().inFlight, client.stats().waiting], [5, 3])
   const sent = callee.of(UP.request)
   assert.deepEqual(
     sent.filter(({ action }) => action === 'S.stream').map(({ window, open, msLeft }) => [window, open, msLeft]),
@@ -263,7 +263,7 @@ withClient(
   'drops what is under way for a call that was unsubscribed, uncounted, and however wrong',
   async stage => {
     const { callee, stream, upload, unary } = await threeCalls(stage)
-    const before = stage.client.stats.lateAnswers
+    const before = stage.client.stats().lateAnswers
     stream.unsubscribe()
     upload.unsubscribe()
     await callee.got(UP.cancel, 2)
@@ -277,8 +277,8 @@ withClient(
     )
     callee.send(downDone(4, pack('last')))
     await unary.over
-    assert.equal(stage.client.stats.lateAnswers, before)
-    assert.deepEqual([stream.ends, upload.ends, stage.client.stats.inFlight], [0, 0, 0])
+    assert.equal(stage.client.stats().lateAnswers, before)
+    assert.deepEqual([stream.ends, upload.ends, stage.client.stats().inFlight], [0, 0, 0])
   },
   { options: { maxIdleFramesPerSecond: 100 } },
 )
@@ -390,7 +390,7 @@ withClient('sends the time that is left of a call, and none where there is no en
   for (const call of calls) call.unsubscribe()
   const canceled = await callee.got(UP.cancel, calls.length)
   callee.send(...canceled.map(({ seq }) => downError(seq, 'rpc_canceled')))
-  await until(() => client.stats.inFlight === 0)
+  await until(() => client.stats().inFlight === 0)
 })
 
 withClient(
@@ -423,8 +423,8 @@ withClient(
     await callee.got(UP.request)
     call.unsubscribe()
     await callee.got(UP.cancel)
-    assert.equal(stage.client.stats.inFlight, 1)
-    await until(() => stage.client.stats.inFlight === 0)
+    assert.equal(stage.client.stats().inFlight, 1)
+    await until(() => stage.client.stats().inFlight === 0)
   },
   { on: [tcp], options: { taskTimeoutMs: 30, tickMs: 10 } },
 )

@@ -17,9 +17,10 @@ import {
   RpcServer,
   type RpcServerOptions,
   type ServerCall,
-  type ServerLogEntry,
 } from '../../lib/node/index.ts'
 import { expectNoLeaks } from './leaks.ts'
+import { type Logged, loggerTo } from './logged.ts'
+import { ONE_LINK } from './one-link.ts'
 import { type RawResponse, response } from './raw-frames.ts'
 import type { RawPeer } from './raw-peer.ts'
 import { type RawServer, TRANSPORTS, type Transport } from './transports.ts'
@@ -33,7 +34,13 @@ export type Version = 1 | 2
 export const BOTH_VERSIONS: readonly Version[] = [1, 2]
 
 /** What `server.stats()` says where nothing is going on. */
-export const NOTHING_LEFT: Readonly<Record<string, number>> = { connections: 0, calls: 0, dropped: 0, heldBytes: 0 }
+export const NOTHING_LEFT: Readonly<Record<string, number>> = {
+  connections: 0,
+  calls: 0,
+  streams: 0,
+  dropped: 0,
+  heldBytes: 0,
+}
 
 /** A turn of the event loop. */
 export const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
@@ -189,7 +196,7 @@ export interface ServerArena {
   readonly address: string
   readonly server: RpcServer
   readonly lab: Lab
-  readonly log: ServerLogEntry[]
+  readonly log: Logged[]
   readonly witness: { readonly calls: number }
   /** What the clients of ours speak, where their options do not say otherwise. The server speaks both. */
   readonly version: Version
@@ -255,10 +262,10 @@ export function atServer(
 ): void {
   declare(name, on, versions, async (transport, version) => {
     const lab = new Lab()
-    const log: ServerLogEntry[] = []
-    const server = new RpcServer({ dispatch: lab.dispatch, log: entry => log.push(entry), ...options })
+    const log: Logged[] = []
+    const server = new RpcServer({ dispatch: lab.dispatch, logger: loggerTo(entry => log.push(entry)), ...options })
     const { address } = await server.listen(transport.listenAt())
-    const other = connect(address, { version })
+    const other = connect(address, { version, ...ONE_LINK })
     let accepted = 0
     let connections = 0
     const counting = server.connections$.subscribe(count => {
@@ -285,7 +292,7 @@ export function atServer(
         return peer
       },
       client: clientOptions => {
-        const client = connect(address, { version, ...clientOptions })
+        const client = connect(address, { version, ...ONE_LINK, ...clientOptions })
         clients.push(client)
         return client
       },
@@ -320,11 +327,11 @@ export function atClient(
   declare(name, on, versions, async (transport, version) => {
     const raw = await transport.serveRaw()
     const log: LogEntry[] = []
-    const client = connect(raw.address, { version, log: entry => log.push(entry), ...options })
+    const client = connect(raw.address, { version, log: entry => log.push(entry), ...ONE_LINK, ...options })
     const lab = new Lab()
     const server = new RpcServer({ dispatch: lab.dispatch })
     const { address } = await server.listen(transport.listenAt())
-    const other = connect(address)
+    const other = connect(address, ONE_LINK)
     const witness = new Witness(other)
     const close = async (): Promise<void> => {
       try {
@@ -355,8 +362,10 @@ export function atClient(
   })
 }
 
-export function assertIdle({ stats, holdings }: Client): void {
-  assert.deepEqual([stats.waiting, stats.inFlight], [0, 0], 'calls that are left')
+export function assertIdle(client: Client): void {
+  const { holdings } = client
+  const { waiting, inFlight } = client.stats()
+  assert.deepEqual([waiting, inFlight], [0, 0], 'calls that are left')
   assert.deepEqual(holdings, { slots: 0, leaving: 0, waitingBytes: 0, itemBytes: 0 })
 }
 

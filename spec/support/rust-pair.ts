@@ -5,9 +5,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { clientOf } from '../../lib/connect.ts'
-import type { Client, ConnectOptions, RpcServerOptions, ServerLogEntry } from '../../lib/node/index.ts'
+import type { Client, ConnectOptions, RpcServerOptions } from '../../lib/node/index.ts'
 import { RpcServer, tcpDialer, tcpListener, unixDialer, unixListener } from '../../lib/node/index.ts'
 import { expectNoLeaks } from './leaks.ts'
+import { type Logged, loggerTo } from './logged.ts'
+import { ONE_LINK } from './one-link.ts'
 import {
   type RustClient,
   type RustClientOptions,
@@ -50,7 +52,7 @@ export async function withRustServer(
   const clients: Client[] = []
   const open = (address: string, own: ConnectOptions): Client => {
     const dialer = transport === 'tcp' ? tcpDialer(address) : unixDialer(address)
-    const client = clientOf(watch.dialer(dialer), own)
+    const client = clientOf(watch.dialer(dialer), { ...ONE_LINK, ...own })
     clients.push(client)
     return client
   }
@@ -72,7 +74,7 @@ export interface OurServer {
   readonly server: RpcServer
   readonly address: string
   readonly watch: WireWatch
-  readonly logged: ServerLogEntry[]
+  readonly logged: Logged[]
   close(): Promise<void>
 }
 
@@ -80,8 +82,8 @@ export interface OurServer {
 export async function startOurServer(transport: RustTransport, options: RpcServerOptions = {}): Promise<OurServer> {
   const folder = transport === 'unix' ? mkdtempSync(join(tmpdir(), 'razor-spec-')) : undefined
   const watch = new WireWatch()
-  const logged: ServerLogEntry[] = []
-  const server = new RpcServer({ ...rustServices, log: entry => logged.push(entry), ...options })
+  const logged: Logged[] = []
+  const server = new RpcServer({ ...rustServices, logger: loggerTo(entry => logged.push(entry)), ...options })
   const listener = folder === undefined ? tcpListener('tcp://127.0.0.1:0') : unixListener(`unix://${folder}/s`)
   const { address } = await server.listen(watch.listener(listener))
   const close = async (): Promise<void> => {

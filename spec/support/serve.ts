@@ -10,8 +10,9 @@ import {
   RpcError,
   RpcServer,
   type RpcServerOptions,
-  type ServerLogEntry,
 } from '../../lib/node/index.ts'
+import { type Logged, loggerTo } from './logged.ts'
+import { ONE_LINK } from './one-link.ts'
 
 export interface Served {
   readonly server: RpcServer
@@ -19,7 +20,7 @@ export interface Served {
   /** What the client dials. */
   readonly address: string
   /** What the server logged so far. */
-  readonly logged: readonly ServerLogEntry[]
+  readonly logged: readonly Logged[]
 }
 
 let names = 0
@@ -30,10 +31,10 @@ export async function serve(
   options: RpcServerOptions & { readonly listenAt?: string; readonly client?: ConnectOptions },
 ): Promise<Served> {
   const { listenAt = `memory:served-${++names}`, client: clientOptions, ...serverOptions } = options
-  const logged: ServerLogEntry[] = []
-  const server = new RpcServer({ log: entry => logged.push(entry), ...serverOptions })
+  const logged: Logged[] = []
+  const server = new RpcServer({ logger: loggerTo(entry => logged.push(entry)), ...serverOptions })
   const { address } = await server.listen(listenAt)
-  const client = connect(address, clientOptions)
+  const client = connect(address, { ...ONE_LINK, ...clientOptions })
   t.after(async () => {
     await client.close({ waitMs: 0 })
     await server.close({ waitMs: 0 })

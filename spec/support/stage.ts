@@ -12,10 +12,11 @@ import {
   type LogEntry,
   RpcServer,
   type RpcServerOptions,
-  type ServerLogEntry,
 } from '../../lib/node/index.ts'
 import { turn } from './arena.ts'
 import { expectNoLeaks } from './leaks.ts'
+import { type Logged, loggerTo } from './logged.ts'
+import { ONE_LINK } from './one-link.ts'
 import type { PeerEnd, RawPeer } from './raw-peer.ts'
 import { TRANSPORTS, type Transport } from './transports.ts'
 import { DOWN, downHello, downs, offer, pong, type SeenDown, type SeenUp, UP, upHello, ups } from './v2-frames.ts'
@@ -193,7 +194,7 @@ export interface ServerStage {
   readonly transport: Transport
   readonly address: string
   readonly server: RpcServer
-  readonly log: ServerLogEntry[]
+  readonly log: Logged[]
   /** One more client of ours. */
   client(options?: ConnectOptions): Client
   /** One more raw client, which has come to terms. */
@@ -223,20 +224,20 @@ export function withServer(
       const { handlers = {}, run } = set()
       const closing = new Closing()
       await closing.run(async () => {
-        const log: ServerLogEntry[] = []
+        const log: Logged[] = []
         const server = new RpcServer({
           dispatch: call => handlers[call.action]!(call),
-          log: entry => log.push(entry),
+          logger: loggerTo(entry => log.push(entry)),
           ...options,
         })
         const { address } = await server.listen(transport.listenAt())
         closing.add(() => assert.equal(server.stats().calls, 0, 'calls that still run'))
         closing.add(() => server.close({ waitMs: 0 }))
         const client = (clientOptions?: ConnectOptions): Client => {
-          const one = connect(address, clientOptions)
+          const one = connect(address, { ...ONE_LINK, ...clientOptions })
           closing.add(async () => {
             await one.close({ waitMs: 0 })
-            const { waiting, inFlight } = one.stats
+            const { waiting, inFlight } = one.stats()
             assert.deepEqual([waiting, inFlight], [0, 0], 'calls that are left')
           })
           return one
@@ -278,10 +279,10 @@ export function withClient(
         closing.add(() => server.close())
         closing.add(() => Promise.all(server.peers.map(letGo)))
         const log: LogEntry[] = []
-        const client = connect(server.address, { log: entry => log.push(entry), ...options })
+        const client = connect(server.address, { log: entry => log.push(entry), ...ONE_LINK, ...options })
         closing.add(async () => {
           await client.close({ waitMs: 0 })
-          const { waiting, inFlight } = client.stats
+          const { waiting, inFlight } = client.stats()
           assert.deepEqual([waiting, inFlight], [0, 0], 'calls that are left')
         })
         const peer = (index: number): Promise<RawPeer> => server.peer(index)

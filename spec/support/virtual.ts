@@ -15,6 +15,8 @@ import {
   type RpcServerOptions,
 } from '../../lib/node/index.ts'
 import { Lab, type Version } from './arena.ts'
+import { loggerTo } from './logged.ts'
+import { ONE_LINK } from './one-link.ts'
 import { linkPeer, type RawPeer } from './raw-peer.ts'
 import { memory } from './transports.ts'
 
@@ -62,11 +64,11 @@ export function virtually(story: (world: World) => () => void, version: Version 
         client: (address, options) => {
           const dialer = memoryDialer(address)
           const dial = (): Observable<Link> => dialer.dial().pipe(tap(link => links.push(link)))
-          return clientOf({ address, dial }, { version, log: note, ...options })
+          return clientOf({ address, dial }, { version, log: note, ...ONE_LINK, ...options })
         },
         server: options => {
           const lab = new Lab()
-          const server = new RpcServer({ dispatch: lab.dispatch, log: note, ...options })
+          const server = new RpcServer({ dispatch: lab.dispatch, logger: loggerTo(note), ...options })
           const address = memory.listenAt()
           // Listens from within: the Promise is only about the address, which is known.
           void server.listen(address)

@@ -183,7 +183,7 @@ describe('the fault', () => {
       const { lab, client, wire, expectNoLeaks } = labOf({ down: { faults: '---d' } })
       expectObservable(lab.slow(5)).toBe('-----(5|)', { 5: 5 })
       expectObservable(wire.arrived.down.kinds$).toBe('(oh)-(dd)')
-      expectObservable(timer(7).pipe(map(() => client.stats.lateAnswers))).toBe('-------(1|)', { 1: 1 })
+      expectObservable(timer(7).pipe(map(() => client.stats().lateAnswers))).toBe('-------(1|)', { 1: 1 })
       flush()
       expectNoLeaks()
     }),

@@ -84,7 +84,7 @@ describe('a linked pair', () => {
           .stuck()
           .pipe(takeUntil(timer(3))),
       ).toBe('---|')
-      const inFlight$ = cold('-----a 19s b 2s (c|)').pipe(map(() => client.stats.inFlight))
+      const inFlight$ = cold('-----a 19s b 2s (c|)').pipe(map(() => client.stats().inFlight))
       expectObservable(inFlight$).toBe('-----a 19s b 2s (c|)', { a: 1, b: 1, c: 0 })
     })()
     expectNoLeaks()

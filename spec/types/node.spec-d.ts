@@ -19,7 +19,7 @@ void proxy
 // A server listens at an address, at a path of an HTTP server, or at any listener.
 const server = new node.RpcServer({
   interceptors: [(call, next) => next(call)],
-  log: entry => void entry.message,
+  logger: console,
   maxCalls: 3,
 })
 exactly<Promise<main.Listening>>()(server.listen('tcp://127.0.0.1:0'))

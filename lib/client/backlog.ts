@@ -1,0 +1,43 @@
+/**
+ * The calls of one address that wait for a connection, or for a slot on one: whichever connection has a slot first takes the oldest.
+ */
+import type { Subscription } from 'rxjs'
+import type { RpcCode } from '../error.ts'
+import type { ClientFacts } from './config.ts'
+import { Deadlines } from './deadlines.ts'
+import type { ClientTask } from './task.ts'
+import { Waiting } from './waiting.ts'
+
+/** What waits, in two queues, and the deadlines of all calls, waiting or not. */
+export class Backlog {
+  /** Unary calls, oldest first. */
+  readonly calls: Set<ClientTask> = new Set()
+  /** Streams, uploads and duplexes, oldest first. */
+  readonly streams: Set<ClientTask> = new Set()
+  readonly waiting: Waiting
+  readonly deadlines: Deadlines
+
+  constructor(facts: ClientFacts) {
+    this.waiting = new Waiting(facts)
+    this.deadlines = new Deadlines(facts.config.tickMs)
+  }
+
+  get size(): number {
+    return this.calls.size + this.streams.size
+  }
+
+  /** Runs the deadlines, for as long as the result is not unsubscribed. */
+  watch(failed: (error: unknown) => void): Subscription {
+    return this.deadlines.expired$.subscribe({
+      next: batch => {
+        for (const task of batch) task.expire()
+      },
+      error: failed,
+    })
+  }
+
+  /** Fails all that wait: none of them was sent. */
+  fail(code: RpcCode, message: string, cause: unknown): void {
+    for (const task of [...this.calls, ...this.streams]) task.fail(code, message, cause)
+  }
+}
