@@ -8,9 +8,9 @@ const LOOPBACK = /^(127\.|\[?::1\]?$|\[?::ffff:127\.|localhost$)/
 
 /** Says which limit one more link is over, or nothing where it may stay. Loopback, Unix sockets and memory count only in all. */
 export function tooMany(
-  link: Link,
+  link: Pick<Link, 'address'>,
   connections: ReadonlySet<{ readonly address: string }>,
-  config: ServerConfig,
+  config: Pick<ServerConfig, 'maxServerConnections' | 'maxPerAddress'>,
 ): string | undefined {
   if (connections.size >= config.maxServerConnections) {
     return `${connections.size} connections are open, maxServerConnections is ${config.maxServerConnections}`

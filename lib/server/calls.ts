@@ -1,7 +1,7 @@
 /**
  * The calls of one connection that are still running: how many, what they hold, and when they have run for too long.
  */
-import { filter, merge, type Observable, Subject, startWith } from 'rxjs'
+import { distinctUntilChanged, filter, map, merge, type Observable, Subject, startWith } from 'rxjs'
 import { deadline } from '../flow/deadline.ts'
 import { Inlet } from '../flow/inlet.ts'
 import type { U64 } from '../protocol/bytes.ts'
@@ -14,11 +14,19 @@ import type { OwnedTask } from './task-owner.ts'
 export class RunningTotal {
   readonly #max: number
   readonly #freed = new Subject<void>()
+  readonly #changed = new Subject<void>()
   #calls = 0
   #dropped = 0
 
   /** Emits when a call ended while there were as many as allowed. */
   readonly freed$: Observable<void> = this.#freed.asObservable()
+
+  /** How many run: now, and at each change. */
+  readonly calls$: Observable<number> = this.#changed.pipe(
+    startWith(undefined),
+    map(() => this.#calls),
+    distinctUntilChanged(),
+  )
 
   constructor(maxCalls: number) {
     this.#max = maxCalls
@@ -39,6 +47,7 @@ export class RunningTotal {
 
   add(): void {
     this.#calls++
+    if (this.#changed.observed) this.#changed.next()
   }
 
   /** A call ended, which had lost so many items. */
@@ -46,6 +55,7 @@ export class RunningTotal {
     this.#dropped += dropped
     const wasFull = this.full
     this.#calls--
+    if (this.#changed.observed) this.#changed.next()
     if (wasFull) this.#freed.next()
   }
 }
@@ -86,6 +96,11 @@ export class RunningCalls {
 
   get size(): number {
     return this.#tasks.size
+  }
+
+  /** Those of them that have items. */
+  get streams(): number {
+    return this.#streams
   }
 
   /** Bytes that requests and items of running calls hold. */

@@ -80,6 +80,11 @@ export class ServerConnection {
     return this.#calls.heldBytes
   }
 
+  /** Its running calls that have items. */
+  get streams(): number {
+    return this.#calls.streams
+  }
+
   /** Items that its running streams have lost. */
   get dropped(): number {
     return this.#calls.dropped

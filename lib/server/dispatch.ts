@@ -2,7 +2,7 @@
  * From a call to whoever answers it: a closure, a table, or the two with interceptors around. Rust: `server/dispatch.rs`.
  */
 import { defer, firstValueFrom, from, isObservable, mergeMap, type Observable, of } from 'rxjs'
-import { type RpcCode, RpcError, type UserError } from '../error.ts'
+import { type RpcCode, RpcError, UserError } from '../error.ts'
 import type { Overflow } from '../flow/overflow.ts'
 import type { U64 } from '../protocol/bytes.ts'
 import type { ErrorsKind } from '../protocol/errors-kind.ts'
@@ -78,6 +78,11 @@ export class CallRefused extends RpcError {
     super(code, message, { executed: 'no', cause })
     this.name = 'CallRefused'
   }
+}
+
+/** What `fail` of every call is: the error that makes `value` the caller's. */
+export function fail(value: unknown): UserError {
+  return new UserError(value, typeof value === 'string' ? value : 'the handler failed the call')
 }
 
 /** An answer with bytes behind its value, for a dispatch without contracts. */

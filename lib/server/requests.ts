@@ -2,7 +2,7 @@
  * What a connection does with each frame it reads: pings and offers are answered, requests become tasks, the rest goes to the
  * task of its seq.
  */
-import { Subscription, timer } from 'rxjs'
+import { type Subscription, timer } from 'rxjs'
 import { PerSecond } from '../flow/per-second.ts'
 import type { U64 } from '../protocol/bytes.ts'
 import { ProtocolError } from '../protocol/close.ts'
@@ -28,6 +28,8 @@ export class Requests {
   /** Unary calls of version 2 that are not started before the output is shorter. */
   #parked: ServerTask[] = []
   #highestSeq: U64 = 0
+  /** The highest seq of a whole call or ping: that of headers is not taken before their request. */
+  #takenSeq: U64 = 0
   /** Calls above this seq are skipped: GOAWAY was their answer. */
   #lastSeq: U64 | undefined
   readonly #pings: PerSecond
@@ -56,7 +58,7 @@ export class Requests {
   tick(): void {
     this.#pings.tick()
     // A client that only finished ignores this; the system of one that is gone answers with a reset.
-    if (this.#halfClosed) this.#session.sayGoAway(this.#lastSeq ?? this.#highestSeq, 0)
+    if (this.#halfClosed) this.#session.sayGoAway(this.#lastSeq ?? this.#takenSeq, 0)
   }
 
   /** The client has finished its direction, or is gone: from here that looks the same. */
@@ -65,11 +67,15 @@ export class Requests {
     for (const task of this.#calls.all()) task.halfClosed()
   }
 
-  /** Takes no further calls, and says so; ends streams after `graceMs`, unless the result is unsubscribed. */
+  /**
+   * Takes no further calls, and says so, once; ends streams after `graceMs`, unless the result is unsubscribed. Called again it may
+   * end them sooner.
+   */
   drain(graceMs: number): Subscription {
-    if (this.#lastSeq !== undefined) return Subscription.EMPTY
-    this.#lastSeq = this.#highestSeq
-    this.#session.sayGoAway(this.#lastSeq, graceMs)
+    if (this.#lastSeq === undefined) {
+      this.#lastSeq = this.#takenSeq
+      this.#session.sayGoAway(this.#lastSeq, graceMs)
+    }
     return timer(graceMs).subscribe({ next: () => this.#endStreams(), error: error => this.#answers.broken(error) })
   }
 
@@ -93,6 +99,7 @@ export class Requests {
     }
     const first = this.#highestSeq === 0
     if (headers === undefined) this.#begin(frame)
+    this.#takenSeq = frame.seq
     if (frame.ver === RPC_VERSION_1 && isPing(frame)) {
       if (!(first && this.#session.offered(frame))) this.#pong(frame)
       return

@@ -21,6 +21,7 @@ import { ServerConnection } from './connection.ts'
 import type { Dispatch } from './dispatch.ts'
 import { ItemCache } from './item-cache.ts'
 import type { Shared } from './shared.ts'
+import { spread } from './spread.ts'
 
 /** A place the server listens at. */
 export interface Listening {
@@ -35,6 +36,8 @@ export interface ServerStats {
   readonly connections: number
   /** Calls that run: begun and not answered. */
   readonly calls: number
+  /** Those of them that have items: streams, uploads and duplexes. */
+  readonly streams: number
   /** Items that streams have lost by the policy of their contract, since the server began. */
   readonly dropped: number
   /** Bytes that requests and items of running calls hold. */
@@ -50,14 +53,20 @@ export class DispatchServer {
   readonly #count = new BehaviorSubject(0)
   readonly #listening = new Set<Subscription>()
   #ticking: Subscription | undefined
+  /** Tells the connections that it closes. */
+  #telling = new Subscription()
   #closed = false
 
   /** How many connections there are: now, and at each change. */
   readonly connections$: Observable<number> = this.#count.asObservable()
 
+  /** How many calls run: now, and at each change. One that is answered from within its handler never counts. */
+  readonly calls$: Observable<number>
+
   constructor(facts: ServerFacts, dispatch: Dispatch) {
     this.#facts = facts
     this.#total = new RunningTotal(facts.config.maxCalls)
+    this.calls$ = this.#total.calls$
     this.#shared = { facts, dispatch, total: this.#total, items: new ItemCache(facts.codec) }
   }
 
@@ -90,17 +99,21 @@ export class DispatchServer {
 
   stats(): ServerStats {
     let { dropped } = this.#total
+    let streams = 0
     let heldBytes = 0
     for (const connection of this.#connections) {
+      streams += connection.streams
       dropped += connection.dropped
       heldBytes += connection.heldBytes
     }
-    return { connections: this.#connections.size, calls: this.#total.calls, dropped, heldBytes }
+    return { connections: this.#connections.size, calls: this.#total.calls, streams, dropped, heldBytes }
   }
 
   /**
    * Stops accepting, takes no further calls, waits until the running ones are over, `waitMs` at most (default
-   * `serverCloseWaitMs`), and closes every connection. Streams are ended after `graceMs`. Rust: `close`.
+   * `serverCloseWaitMs`), and closes every connection. Streams are ended after `graceMs`. Up to 100 connections are told at once, the
+   * others 100 every 100 ms, or more where half of `graceMs` would not do: so that their clients do not all dial elsewhere
+   * in one instant. May be called again, to be done sooner. Rust: `close`.
    */
   async close(options: { readonly graceMs?: number; readonly waitMs?: number } = {}): Promise<void> {
     const { serverCloseWaitMs, graceMs: defaultGraceMs } = this.#facts.config
@@ -108,7 +121,7 @@ export class DispatchServer {
     this.#closed = true
     for (const listening of this.#listening) listening.unsubscribe()
     this.#listening.clear()
-    for (const connection of [...this.#connections]) connection.drain(graceMs)
+    this.#tell(graceMs, waitMs)
     const empty = this.#count.pipe(filter(connections => connections === 0))
     const over$ = race(empty, timer(waitMs)).pipe(
       take(1),
@@ -118,7 +131,20 @@ export class DispatchServer {
     await firstValueFrom(over$)
   }
 
+  /** Tells every connection. What runs there has until `graceMs` from now, less where they are many: as long for each of them. */
+  #tell(graceMs: number, waitMs: number): void {
+    const { bursts$, overMs } = spread([...this.#connections], Math.min(graceMs, waitMs) / 2)
+    this.#telling.unsubscribe()
+    this.#telling = bursts$.subscribe({
+      next: burst => {
+        for (const connection of burst) if (this.#connections.has(connection)) connection.drain(graceMs - overMs)
+      },
+      error: (error: Error) => this.#facts.log({ level: 'error', message: error.message }),
+    })
+  }
+
   #closeAll(): void {
+    this.#telling.unsubscribe()
     for (const connection of [...this.#connections]) connection.close(4491)
   }
 

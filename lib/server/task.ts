@@ -3,24 +3,22 @@
  * hear the answer. Rust: `server/task.rs`.
  */
 import { asyncScheduler, isObservable, type Observable, type Subscriber } from 'rxjs'
-import { RpcError, UserError } from '../error.ts'
+import { RpcError, type UserError } from '../error.ts'
 import { Expiring } from '../flow/deadline.ts'
 import type { U64 } from '../protocol/bytes.ts'
 import type { ErrorsKind } from '../protocol/errors-kind.ts'
 import type { RequestFrame } from '../protocol/heads.ts'
 import { UP_CANCEL, UP_CREDIT } from '../protocol/heads-v2.ts'
 import type { CallShape } from '../protocol/shape.ts'
-import { CallRefused, type Dispatch, isPromiseLike, type Peer, type ServerCall } from './dispatch.ts'
+import { CallRefused, type Dispatch, fail, isPromiseLike, type Peer, type ServerCall } from './dispatch.ts'
 import { HandlerSubscriber } from './handler-subscriber.ts'
 import type { TaskOwner } from './task-owner.ts'
+import { printsAsText, taskText } from './task-text.ts'
 
 /** A call of 24 h and more runs that long at most. */
 const MAX_CALL_MS = 24 * 60 * 60 * 1000
 
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({})
-
-const fail = (value: unknown): UserError =>
-  new UserError(value, typeof value === 'string' ? value : 'the handler failed the call')
 
 /** A call: what its handler sees of it, and what becomes of it. */
 export class ServerTask extends Expiring implements ServerCall {
@@ -33,6 +31,7 @@ export class ServerTask extends Expiring implements ServerCall {
   headers: Readonly<Record<string, string>> = NO_HEADERS
   protected readonly owner: TaskOwner
   readonly #frame: RequestFrame
+  readonly #cameAt: number = asyncScheduler.now()
   #aborter: AbortController | undefined
   #source: Subscriber<unknown> | undefined
   #promised = false
@@ -47,7 +46,7 @@ export class ServerTask extends Expiring implements ServerCall {
     this.seq = frame.seq
     this.ver = frame.ver
     this.timeoutMs = frame.msLeft > 0 ? Math.min(frame.msLeft, MAX_CALL_MS) : this.longest(frame)
-    this.deadline = asyncScheduler.now() + this.timeoutMs
+    this.deadline = this.#cameAt + this.timeoutMs
   }
 
   /** How long it may run where the caller does not say. */
@@ -118,6 +117,15 @@ export class ServerTask extends Expiring implements ServerCall {
   /** Bytes it keeps alive while it runs. */
   get heldBytes(): number {
     return this.#frame.msg.length + this.#frame.blob.length
+  }
+
+  /** Such as `Host.load #12 from tcp://127.0.0.1:50312, running 130 ms`. */
+  override toString(): string {
+    return taskText(this, this.peer.address, asyncScheduler.now() - this.#cameAt)
+  }
+
+  static {
+    printsAsText(ServerTask.prototype)
   }
 
   /** Runs the handler. May be over when this returns. */

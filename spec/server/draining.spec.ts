@@ -5,6 +5,8 @@ import { catchError, concatMap, delay, filter, finalize, interval, last, map, NE
 import { implement, RpcError, service, stream, unary, upload } from '../../lib/index.ts'
 import { type LinkedPairOptions, linkedPair } from '../../lib/testing/index.ts'
 import { marbles } from '../support/marbles.ts'
+import { DOWN, downs, offer, upHeaders, upHello, upRequest } from '../support/v2-frames.ts'
+import { virtually } from '../support/virtual.ts'
 
 const Job = service('Job', {
   after: unary<number, string>(),
@@ -140,6 +142,34 @@ describe('a server that drains', () => {
       expectNoLeaks()
     }),
   )
+})
+
+describe('headers whose request has not come when the server drains', () => {
+  for (const running of [false, true]) {
+    it(
+      `are of a call that it has not taken, where ${running ? 'another call' : 'nothing'} runs`,
+      virtually(world => {
+        const { address, server, lab } = world.server()
+        const peer = world.rawClient(address)
+        peer.send(offer(), upHello())
+        if (running) peer.send(upRequest(2, { action: 'Lab.never' }))
+        world.at(100, () => peer.send(upHeaders(5, { a: 'b' })))
+        world.at(200, () => void server.close({ waitMs: 1_000 }))
+        world.at(300, () => peer.send(upRequest(5, { action: 'Lab.echo' }), offer(6)))
+        world.end(2_000)
+        return () => {
+          const away = downs(peer.received).filter(frame => frame.ver === 2 && frame.kind === DOWN.goAway)
+          assert.deepEqual(
+            away.map(frame => frame.seq),
+            [running ? 2 : 1],
+          )
+          assert.deepEqual(lab.ran, running ? ['Lab.never'] : [])
+          const answered = downs(peer.received).map(({ seq }) => seq)
+          assert.deepEqual(answered, running ? [1, 0, 2, 6, 0] : [1, 0, 1, 0])
+        }
+      }),
+    )
+  }
 })
 
 it('a client of a server that never ends is not held up by a handler that never ends', () => {
