@@ -3,9 +3,13 @@
  */
 import type { Command } from 'commander'
 import { firstValueFrom, from, map, merge } from 'rxjs'
+import type { LogFields } from '../logger.ts'
+import { Graceful } from '../node/graceful.ts'
 import { RpcServer } from '../node/rpc-server.ts'
-import type { ServerLogEntry } from '../server/config.ts'
 import type { Implementation } from '../service/handlers.ts'
+import { addRecord, type RecordOptions, recording } from './capture/record-option.ts'
+import type { Recorder } from './capture/recorder.ts'
+import { RecordingServer } from './capture/recording-server.ts'
 import { refusing } from './dial.ts'
 import { UsageError } from './failure.ts'
 import { loadServices } from './load-services.ts'
@@ -14,11 +18,14 @@ import { files } from './services/files.ts'
 import { host } from './services/host.ts'
 import { Host } from './services/host-contract.ts'
 import { coloured, plainLine, type Terminal } from './terminal.ts'
+import { terminalLogger } from './terminal-logger.ts'
 
-interface ServeCommandOptions {
+interface ServeCommandOptions extends RecordOptions {
   readonly listen: readonly string[]
   readonly files?: string
   readonly module: readonly string[]
+  readonly graceful?: true
+  readonly pidFile?: string
 }
 
 /** Loopback only, on the number that every razor frame starts with, and the next one. */
@@ -26,16 +33,28 @@ const DEFAULT_ADDRESSES = ['tcp://127.0.0.1:19749', 'ws://127.0.0.1:19750']
 
 /** Adds the command to `program`. */
 export function addServe(program: Command, terminal: Terminal): void {
-  program
+  const command = program
     .command('serve')
     .description('Serve CalculatorService, Host and what the options add, until SIGINT or SIGTERM.')
     .option('--listen <url...>', 'where: tcp://host:port, unix:///path, ws://host:port/path', DEFAULT_ADDRESSES)
     .option('--files <dir>', 'serve a folder: the file actions 1 open, 2 read, 3 write, Host.tail and Host.store')
     .option('--module <file...>', 'serve what a module exports: what implement() made, single or in arrays', [])
-    .action((options: ServeCommandOptions) => serve(terminal, options))
+    .option('--graceful', 'SIGUSR2 starts this command anew, hands over to it without a gap, and drains')
+    .option('--pid-file <file>', 'with --graceful: keep the number of the process that serves in a file')
+  addRecord(command).action((options: ServeCommandOptions) => {
+    check(options)
+    return recording(terminal, options, recorder => serve(terminal, recorder, options))
+  })
 }
 
-async function serve(terminal: Terminal, options: ServeCommandOptions): Promise<void> {
+function check({ graceful, pidFile, record }: ServeCommandOptions): void {
+  if (pidFile !== undefined && !graceful) throw new UsageError('--pid-file needs --graceful')
+  if (record !== undefined && graceful) {
+    throw new UsageError('--record is for one process, and --graceful starts more: leave one of them out')
+  }
+}
+
+async function serve(terminal: Terminal, recorder: Recorder | undefined, options: ServeCommandOptions): Promise<void> {
   const services: Implementation[] = [calculator, ...machine(options.files)]
   for (const module of options.module) services.push(...(await loadServices(module)))
   // A user's own Host, as the README has one, takes the place of this one.
@@ -44,11 +63,16 @@ async function serve(terminal: Terminal, options: ServeCommandOptions): Promise<
   const addresses: string[] = []
   // What keeps it from listening is this command's own failure.
   const serving = (): boolean => addresses.length === options.listen.length
-  const server = refusing(() => new RpcServer({ services, log: entry => serving() && log(terminal, entry) }))
+  const heard = (level: string): boolean => serving() && (level === 'warn' || level === 'error')
+  const serverOptions = { services, logger: terminalLogger(terminal, heard) }
+  const server = refusing(() =>
+    recorder === undefined ? new RpcServer(serverOptions) : new RecordingServer(recorder, serverOptions),
+  )
   try {
     for (const address of options.listen) addresses.push(await listen(server, address))
     announce(terminal, services, addresses)
-    await stopped(terminal, server)
+    if (options.graceful) await restartable(terminal, server, options.pidFile)
+    else await stopped(terminal, server)
   } finally {
     await server.close({ waitMs: 0 })
   }
@@ -109,8 +133,9 @@ async function stopped(terminal: Terminal, server: RpcServer): Promise<void> {
   if (!(await firstValueFrom(merge(drained, again)))) await server.close({ waitMs: 0 })
 }
 
-function log(terminal: Terminal, { level, message, address }: ServerLogEntry): void {
-  if (level !== 'warn' && level !== 'error') return
-  const where = address === undefined ? '' : ` (${address})`
-  terminal.err.write(`${coloured(terminal, terminal.err, 'gray', level)} ${plainLine(message)}${where}\n`)
+/** Serves until a signal, or until a new process has taken its place. */
+function restartable(terminal: Terminal, server: RpcServer, pidFile: string | undefined): Promise<void> {
+  // What it says is what this command says: plain lines.
+  const line = (_: LogFields, message: string): void => terminal.err.write(`${plainLine(message)}\n`)
+  return new Graceful({ pidFile, logger: { debug: line, info: line, warn: line, error: line } }).run(server)
 }

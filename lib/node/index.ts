@@ -4,6 +4,10 @@
  */
 export * from '../index.ts'
 export { connect } from './connect.ts'
+export { Gateway } from './gateway.ts'
+export { GATEWAY_DEFAULTS, type GatewayConfig, type GatewayOptions } from './gateway-config.ts'
+export { Graceful, type GracefulOptions, type Stoppable } from './graceful.ts'
+export type { GatewayStats } from './passages.ts'
 export { RpcServer } from './rpc-server.ts'
 export { tcpDialer, tcpListener, unixDialer, unixListener } from './tcp.ts'
 export { nodeWebSocketDialer, webSocketListener } from './websocket.ts'

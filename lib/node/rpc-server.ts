@@ -17,7 +17,7 @@ export class RpcServer extends BaseServer<ListenTarget> {
     if (typeof target === 'string') {
       if (target.startsWith('tcp:')) return tcpListener(target)
       if (target.startsWith('unix:')) return unixListener(target)
-      if (target.startsWith('ws:')) return webSocketListener(target)
+      if (/^wss?:/.test(target)) return webSocketListener(target)
       if (target.startsWith('memory:')) return super.listener(target)
       throw new TypeError(`cannot listen at ${target}: known are tcp://, unix://, ws:// and memory:`)
     }

@@ -1,13 +1,12 @@
 /**
  * TCP and Unix sockets: dialers and listeners on `node:net`. Rust: the `razor-rpc-tcp` crate.
  */
-import type { Stats } from 'node:fs'
-import { type AddressInfo, connect, createServer, type NetConnectOpts, type Server, type Socket } from 'node:net'
-import { map, Observable, Subject } from 'rxjs'
+import { connect, createServer, type NetConnectOpts, type Server, type Socket } from 'node:net'
+import { defer, Observable, Subject } from 'rxjs'
 import type { Bound, Dialer, Link, Listener } from '../transport/link.ts'
 import { cannotListen, hostPort, parseTcp, parseUnix, unreachable } from './addresses.ts'
+import { bindTcp, bindUnix, tcpUrl } from './binding.ts'
 import { SocketLink } from './socket-link.ts'
-import { publish, release, stage } from './unix-path.ts'
 
 function dialer(address: string, transport: 'tcp' | 'unix', where: () => NetConnectOpts): Dialer {
   return {
@@ -50,16 +49,13 @@ export function unixDialer(address: string): Dialer {
   return dialer(address, 'unix', () => ({ path: parseUnix(address) }))
 }
 
-/** The process is out of file descriptors: the system turned one caller away, and accepting goes on. */
-const TURNED_AWAY = new Set(['EMFILE', 'ENFILE', 'ECONNABORTED'])
-
-/** Binds a server with `bind` and emits it once it listens; `far` names an accepted socket, or says that it is gone. */
+/** Binds a server with `bind`; `far` names an accepted socket, or says that it is gone. */
 function serve(
   address: string,
   transport: 'tcp' | 'unix',
-  bind: (server: Server) => void,
+  bind: (server: Server) => Observable<string>,
   far: (socket: Socket) => string | undefined,
-): Observable<{ readonly server: Server; readonly links$: Observable<Link> }> {
+): Observable<Bound> {
   return new Observable(subscriber => {
     const links = new Subject<Link>()
     const server = createServer({ allowHalfOpen: true, noDelay: true }, socket => {
@@ -68,40 +64,25 @@ function serve(
       // The listener is for a reset that is already on its way: there is nobody left to tell.
       else socket.on('error', () => undefined).destroy()
     })
-    server.on('error', (error: NodeJS.ErrnoException) => {
-      if (server.listening && TURNED_AWAY.has(error.code ?? '')) {
-        process.emitWarning(`a connection to ${address} was turned away: ${error.message}`)
-      } else subscriber.error(cannotListen(address, error))
+    const binding = bind(server).subscribe({
+      next: bound => subscriber.next({ address: bound, links$: links.asObservable() }),
+      error: error => subscriber.error(cannotListen(address, error)),
     })
-    server.once('listening', () => subscriber.next({ server, links$: links.asObservable() }))
-    subscriber.add(() => {
-      server.close()
-      links.complete()
-    })
-    try {
-      bind(server)
-    } catch (error) {
-      subscriber.error(cannotListen(address, error as Error))
-    }
+    subscriber.add(binding)
+    subscriber.add(() => links.complete())
   })
 }
 
 /** Listens at `tcp://host:port`; port 0 takes a free one, which `Bound.address` names. */
 export function tcpListener(address: string): Listener {
-  const bind = (server: Server): void => {
-    server.listen(parseTcp(address))
-  }
+  const bind = (server: Server): Observable<string> =>
+    defer(() => {
+      const where = parseTcp(address)
+      return bindTcp(server, address, where, tcpUrl('tcp', where))
+    })
   const far = ({ remoteAddress, remotePort }: Socket): string | undefined =>
     remoteAddress === undefined ? undefined : `tcp://${hostPort(remoteAddress, remotePort ?? 0)}`
-  return {
-    listen: () =>
-      serve(address, 'tcp', bind, far).pipe(
-        map(({ server, links$ }) => {
-          const { port } = server.address() as AddressInfo
-          return { address: `tcp://${hostPort(parseTcp(address).host, port)}`, links$ }
-        }),
-      ),
-  }
+  return { listen: () => serve(address, 'tcp', bind, far) }
 }
 
 /**
@@ -111,40 +92,11 @@ export function tcpListener(address: string): Listener {
 export function unixListener(address: string): Listener {
   return {
     listen: () =>
-      new Observable<Bound>(subscriber => {
-        const refuse = (error: Error): void => subscriber.error(cannotListen(address, error))
-        try {
-          const path = parseUnix(address)
-          const staged = stage(path)
-          let own: Stats | undefined
-          // Before the server closes: until then no other file can have this inode.
-          subscriber.add(() => {
-            staged.clear()
-            if (own !== undefined) release(path, own)
-          })
-          // `exclusive`: a cluster worker binds for itself, not through its primary.
-          const bind = (server: Server): void => {
-            server.listen({ path: staged.path, exclusive: true })
-          }
-          const served$ = serve(address, 'unix', bind, () => address)
-          const open = served$.subscribe({
-            next: ({ links$ }) => {
-              const published = publish(staged.path, path).subscribe({
-                next: placed => {
-                  own = placed
-                  staged.clear()
-                  subscriber.next({ address, links$ })
-                },
-                error: refuse,
-              })
-              subscriber.add(published)
-            },
-            error: error => subscriber.error(error),
-          })
-          subscriber.add(open)
-        } catch (error) {
-          refuse(error as Error)
-        }
-      }),
+      serve(
+        address,
+        'unix',
+        server => bindUnix(server, address),
+        () => address,
+      ),
   }
 }

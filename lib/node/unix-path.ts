@@ -49,7 +49,12 @@ export function stage(path: string): Stage {
   }
 }
 
-const sameFile = (a: Stats | undefined, b: Stats): boolean => a?.ino === b.ino && a.dev === b.dev
+/** The file of a listening socket: where, and which one. */
+export interface SocketFile {
+  readonly path: string
+  readonly dev: number
+  readonly ino: number
+}
 
 const look = (path: string): Stats | undefined => lstatSync(path, { throwIfNoEntry: false })
 
@@ -75,11 +80,12 @@ function place(staged: string, path: string): void {
  * Gives the bound socket `staged` its `path`, with mode 0600, and emits the file's identity. Fails with an `Error` where
  * somebody listens there, or where the path is something other than a socket, which is left alone.
  */
-export function publish(staged: string, path: string, attempts: number = MAX_ATTEMPTS): Observable<Stats> {
+export function publish(staged: string, path: string, attempts: number = MAX_ATTEMPTS): Observable<SocketFile> {
   return defer(() => {
     chmodSync(staged, 0o600)
     place(staged, path)
-    return of(lstatSync(path))
+    const { dev, ino } = lstatSync(path)
+    return of({ path, dev, ino })
   }).pipe(
     catchError(error => {
       if (codeOf(error) !== 'EEXIST' || attempts === 1) return throwError(() => error)
@@ -101,7 +107,7 @@ function removeStale(path: string): Observable<void> {
     probe.on('error', error => {
       const code = codeOf(error)
       if (code === 'ECONNREFUSED') {
-        if (found !== undefined) release(path, found)
+        if (found !== undefined) release({ path, dev: found.dev, ino: found.ino })
       } else if (code !== 'ENOENT') {
         // EAGAIN: somebody listens, with a full queue. EACCES: it is not ours to judge.
         const text = code === 'EAGAIN' ? 'EADDRINUSE: somebody busy listens there' : error.message
@@ -116,11 +122,17 @@ function removeStale(path: string): Observable<void> {
   })
 }
 
-/** Removes `path` if it is still the file that `own` describes. */
-export function release(path: string, own: Stats): void {
-  if (!sameFile(look(path), own)) return
+/** Does its path still lead to the file? */
+export function isThere(file: SocketFile): boolean {
+  const found = look(file.path)
+  return found?.ino === file.ino && found.dev === file.dev
+}
+
+/** Removes the file, unless its path leads to another by now. */
+export function release(file: SocketFile): void {
+  if (!isThere(file)) return
   try {
-    unlinkSync(path)
+    unlinkSync(file.path)
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw error
   }

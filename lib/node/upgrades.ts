@@ -4,6 +4,7 @@
  */
 import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { hostPort } from './addresses.ts'
 
 /** Takes an upgrade over, the socket and its errors included. */
 export type Take = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
@@ -14,6 +15,18 @@ interface Router {
 }
 
 const ROUTERS = new WeakMap<Server, Router>()
+const WATCHERS = new WeakMap<Server, (request: IncomingMessage) => void>()
+
+/** Shows each upgrade of `server` to `see`, before it is routed. */
+export function watchUpgrades(server: Server, see: (request: IncomingMessage) => void): void {
+  WATCHERS.set(server, see)
+}
+
+/** Who asks, as a URL. */
+export function farEnd({ socket }: IncomingMessage): string {
+  const { remoteAddress, remotePort } = socket
+  return `${'encrypted' in socket ? 'wss' : 'ws'}://${hostPort(remoteAddress ?? '', remotePort ?? 0)}`
+}
 
 /** The path that a request asks for, without its query. */
 function pathOf(request: IncomingMessage): string {
@@ -27,6 +40,7 @@ function routerOf(server: Server): Router {
   if (known !== undefined) return known
   const paths = new Map<string, Take>()
   const listener: Take = (request, socket, head) => {
+    WATCHERS.get(server)?.(request)
     const path = pathOf(request)
     const take = paths.get(path)
     if (take !== undefined) take(request, socket, head)

@@ -15,9 +15,16 @@ export interface Ended {
 /** A running process. */
 export interface Child {
   readonly pid: number
+  /** What it has printed so far. */
+  readonly printed: string
+  /** What it has written to stderr so far. */
+  readonly complained: string
   /** Resolves to what `pattern` finds in its output, as soon as it does; rejects when the process ends without. */
   until(pattern: RegExp): Promise<RegExpExecArray>
+  /** The same of what it writes to stderr. */
+  untilErr(pattern: RegExp): Promise<RegExpExecArray>
   signal(name: NodeJS.Signals): void
+  /** It is over, and so are all that have its output. */
   readonly ended: Promise<Ended>
 }
 
@@ -25,24 +32,31 @@ export interface Child {
 export function startNode(folder: string, ...words: readonly string[]): Child {
   const child = spawn(process.execPath, words, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
   const out = new BehaviorSubject('')
-  let err = ''
+  const err = new BehaviorSubject('')
   child.stdout.setEncoding('utf8').on('data', (text: string) => out.next(out.value + text))
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    err += text
-  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => err.next(err.value + text))
   const ended = once(child, 'close').then(([code]): Ended => {
     out.complete()
-    return { code, out: out.value, err }
+    err.complete()
+    return { code, out: out.value, err: err.value }
   })
+  const until = async (text$: BehaviorSubject<string>, pattern: RegExp): Promise<RegExpExecArray> => {
+    const found = firstValueFrom(text$.pipe(filter(text => pattern.test(text))))
+    const text = await found.catch(() => {
+      throw new Error(`no ${pattern} in: ${out.value}${err.value}`)
+    })
+    return pattern.exec(text)!
+  }
   return {
     pid: child.pid!,
-    until: async pattern => {
-      const found = firstValueFrom(out.pipe(filter(text => pattern.test(text))))
-      const text = await found.catch(() => {
-        throw new Error(`no ${pattern} in: ${out.value}${err}`)
-      })
-      return pattern.exec(text)!
+    get printed() {
+      return out.value
     },
+    get complained() {
+      return err.value
+    },
+    until: pattern => until(out, pattern),
+    untilErr: pattern => until(err, pattern),
     signal: name => {
       child.kill(name)
     },
