@@ -3,14 +3,18 @@
  */
 import { Command, CommanderError } from 'commander'
 import { addCall } from './call.ts'
+import { addDashboard } from './dashboard.ts'
+import { addDecode } from './decode.ts'
 import { reportFailure, USAGE } from './failure.ts'
+import { addGateway } from './gateway.ts'
 import { addPing } from './ping.ts'
 import { addServe } from './serve.ts'
 import type { Terminal } from './terminal.ts'
 import { addWatch } from './watch.ts'
 
 const EXIT_CODES = `
-Exit codes: 0 done, 1 a call failed or the server could not listen, 2 the command makes no sense as given.`
+Exit codes: 0 done, 1 a call failed, the server could not listen, or decoded bytes were broken, 2 the command makes no sense as
+given.`
 
 /** Runs a command line, without the program's own name, and resolves to its exit code. Never rejects. */
 export async function run(words: readonly string[], terminal: Terminal): Promise<number> {
@@ -24,9 +28,12 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
       outputError: (text, write) => write(text.replace(/^error:/, 'razor:')),
     })
   addServe(program, terminal)
+  addDashboard(program, terminal)
   addCall(program, terminal)
   addWatch(program, terminal)
   addPing(program, terminal)
+  addDecode(program, terminal)
+  addGateway(program, terminal)
   try {
     await program.parseAsync(words, { from: 'user' })
     return 0

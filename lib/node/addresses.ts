@@ -39,10 +39,13 @@ export function parseTcp(address: string): HostPort {
   return { host: bare(url.hostname), port: Number(url.port) }
 }
 
-/** Reads `ws://host:port/path` for listening; the port is 80 where none stands. Throws an `Error`. */
-export function parseWs(address: string): HostPort & { readonly path: string } {
-  const url = parse(address, 'ws', 'ws://host:port/path')
-  return { host: bare(url.hostname), port: url.port === '' ? 80 : Number(url.port), path: url.pathname }
+/** Reads `ws://host:port/path` or `wss://...` for listening; the port is 80 or 443 where none stands. Throws an `Error`. */
+export function parseWs(address: string): HostPort & { readonly path: string; readonly secure: boolean } {
+  const secure = /^wss:/i.test(address)
+  const scheme = secure ? 'wss' : 'ws'
+  const url = parse(address, scheme, `${scheme}://host:port/path`)
+  const usual = secure ? 443 : 80
+  return { host: bare(url.hostname), port: url.port === '' ? usual : Number(url.port), path: url.pathname, secure }
 }
 
 /**

@@ -103,10 +103,11 @@ export class SocketLink implements Link {
     this.#socket.uncork()
   }
 
-  /** A TCP link that is dropped with bytes unsent is reset, as a plain end would tell the far end that this was all. */
+  /** A TCP link that is dropped is reset, as a plain end would tell the far end that this was all; one that ended was told so already. */
   #drop(): void {
     this.#closing = true
-    if (this.transport === 'tcp' && this.#socket.writableLength > 0) this.#socket.resetAndDestroy()
+    const ended = this.#socket.writableEnded && this.#socket.writableLength === 0
+    if (this.transport === 'tcp' && !ended) this.#socket.resetAndDestroy()
     else this.#socket.destroy()
   }
 

@@ -2,20 +2,20 @@
  * WebSockets on Node: the dialer, and the listener on a port of its own or on a user's HTTP server. The only file that
  * knows `ws`.
  */
-import type { IncomingHttpHeaders, Server } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { SecureContextOptions } from 'node:tls'
+import type { SecureContextOptions, TlsOptions } from 'node:tls'
 import { Observable, type SchedulerLike, Subject } from 'rxjs'
 import { type ServerOptions, WebSocket, WebSocketServer } from 'ws'
 import type { Bound, Dialer, Link, Listener } from '../transport/link.ts'
 import { type WebSocketConstructor, webSocketDialer } from '../transport/websocket-client.ts'
 import { WebSocketLink } from '../transport/websocket-link.ts'
-import { cannotListen, hostPort } from './addresses.ts'
-import { type HttpTarget, ownServer, type Served, userServer } from './http.ts'
+import { cannotListen } from './addresses.ts'
+import { checkTls, type HttpTarget, ownServer, type Served, userServer } from './http.ts'
 import { LINGER_MS, linger } from './linger.ts'
 import { turnScheduler } from './turn.ts'
-import { refuse, route } from './upgrades.ts'
+import { farEnd, refuse, route, type Take } from './upgrades.ts'
 
 export interface NodeWebSocketOptions {
   /**
@@ -39,6 +39,8 @@ export interface NodeWebSocketDialerOptions extends NodeWebSocketOptions {
 export interface NodeWebSocketListenerOptions extends NodeWebSocketOptions {
   /** On a port of its own: how long a connection may take until it is upgraded, in ms. Default 10,000. */
   readonly upgradeTimeoutMs?: number | undefined
+  /** For `wss:` on a port of its own, and needed there: at least `cert` and `key`. */
+  readonly tls?: TlsOptions | undefined
 }
 
 const MAX_SOCKET_MESSAGE_BYTES = 18 * 1024 * 1024
@@ -112,6 +114,11 @@ class NodeWebSocketLink extends WebSocketLink {
     else this.#afterLast = end
   }
 
+  /** A server may say more than a browser may: 1011 to 1014 among others. */
+  protected override maySend(code: number): boolean {
+    return super.maySend(code) || (code >= 1011 && code <= 1014)
+  }
+
   protected override terminate(): void {
     this.#ws.terminate()
   }
@@ -169,28 +176,35 @@ function offersOthers(headers: IncomingHttpHeaders): boolean {
   return offered !== undefined && !offered.split(',').some(each => each.trim() === 'razor')
 }
 
+/**
+ * What makes links of upgrades, which may come from anywhere: gives `use` the link in the turn it is called, or answers the upgrade
+ * with an HTTP error, and then never calls it.
+ */
+export function upgrader(
+  options: NodeWebSocketOptions,
+): (request: IncomingMessage, socket: Duplex, head: Buffer, use: (link: Link) => void) => void {
+  const server = new WebSocketServer({
+    ...settings(options),
+    noServer: true,
+    clientTracking: false,
+    handleProtocols: offered => (offered.has('razor') ? 'razor' : false),
+  })
+  return (request, socket, head, use) => {
+    if (offersOthers(request.headers)) refuse(socket, 400, 'the only subprotocol here is razor')
+    else {
+      server.handleUpgrade(request, socket, head, ws =>
+        use(new NodeWebSocketLink(ws, request.socket, farEnd(request), options)),
+      )
+    }
+  }
+}
+
 function accept(served: Served, options: NodeWebSocketOptions): Observable<Bound> {
   return new Observable(subscriber => {
     const links = new Subject<Link>()
-    const upgrader = new WebSocketServer({
-      ...settings(options),
-      noServer: true,
-      clientTracking: false,
-      handleProtocols: offered => (offered.has('razor') ? 'razor' : false),
-    })
-    const take = (request: Parameters<typeof upgrader.handleUpgrade>[0], socket: Duplex, head: Buffer): void => {
-      if (offersOthers(request.headers)) {
-        refuse(socket, 400, 'the only subprotocol here is razor')
-        return
-      }
-      upgrader.handleUpgrade(request, socket, head, ws => {
-        const raw = request.socket
-        const { remoteAddress, remotePort } = raw
-        const link = new NodeWebSocketLink(ws, raw, `ws://${hostPort(remoteAddress ?? '', remotePort ?? 0)}`, options)
-        if (links.observed) links.next(link)
-        else link.destroy()
-      })
-    }
+    const upgrade = upgrader(options)
+    const take: Take = (request, socket, head) =>
+      upgrade(request, socket, head, link => (links.observed ? links.next(link) : link.destroy()))
     subscriber.add(() => links.complete())
     subscriber.add(route(served.server, served.path, take))
     subscriber.next({
@@ -203,15 +217,17 @@ function accept(served: Served, options: NodeWebSocketOptions): Observable<Bound
 }
 
 /**
- * Listens for WebSockets: on a port of its own at `ws://host:port/path` (port 0 takes a free one, which `Bound.address` names), or
- * at `path` of a user's `server`, whose other upgrades, requests and life are left alone.
+ * Listens for WebSockets: on a port of its own at `ws://host:port/path` (port 0 takes a free one, which `Bound.address` names), at
+ * `wss://host:port/path` with `tls`, or at `path` of a user's `server`, whose other upgrades, requests and life are left alone. Throws
+ * a `TypeError` for `wss:` without a certificate.
  */
 export function webSocketListener(
   target: string | HttpTarget<Server>,
   options: NodeWebSocketListenerOptions = {},
 ): Listener {
   const name = typeof target === 'string' ? target : `path ${target.path} of the HTTP server`
-  const served$ = typeof target === 'string' ? ownServer(target, options.upgradeTimeoutMs) : userServer(target)
+  if (typeof target === 'string') checkTls(target, options.tls)
+  const served$ = typeof target === 'string' ? ownServer(target, options) : userServer(target)
   return {
     listen: () =>
       new Observable<Bound>(subscriber => {

@@ -29,11 +29,6 @@ function reasonOf(text: string): string {
   return text.slice(0, encoder.encodeInto(text, new Uint8Array(MAX_REASON_BYTES)).read)
 }
 
-/** May a program send this close code? Browsers throw for any other. */
-function isSendable(code: number | undefined): code is number {
-  return code !== undefined && (code === 1000 || (code >= 3000 && code <= 4999))
-}
-
 /** Did the far end simply finish? The other codes say that a rule of WebSocket was broken, or that the connection is lost. */
 function isFinish(code: number): boolean {
   return code === 1000 || code === 1001 || code === 1005 || (code >= 3000 && code <= 4999)
@@ -99,7 +94,7 @@ export class WebSocketLink implements Link {
   close(code?: number, text?: string): void {
     if (this.#closing) return
     this.#closing = true
-    if (isSendable(code)) this.finish(code, reasonOf(text ?? ''))
+    if (code !== undefined && this.maySend(code)) this.finish(code, reasonOf(text ?? ''))
     else this.finish()
     this.#intake.complete()
   }
@@ -113,6 +108,11 @@ export class WebSocketLink implements Link {
   protected transmit(bytes: Uint8Array, _corked: boolean): void {
     this.#socket.send(bytes)
     this.watch()
+  }
+
+  /** May this end send that close code? Browsers throw for any other. */
+  protected maySend(code: number): boolean {
+    return code === 1000 || (code >= 3000 && code <= 4999)
   }
 
   /** Begins the closing handshake behind what was sent. Called once. */

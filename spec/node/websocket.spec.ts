@@ -508,9 +508,11 @@ describe('a WebSocket dialer', () => {
 
 describe('a WebSocket listener', () => {
   it('refuses addresses that are none', async () => {
-    for (const address of ['wss://127.0.0.1:0', 'http://127.0.0.1:0', 'nonsense']) {
+    for (const address of ['http://127.0.0.1:0', 'nonsense']) {
       await assert.rejects(serve({}, address), /is no ws address: expected ws:\/\/host:port\/path/)
     }
+    await assert.rejects(serve({}, 'wss://127.0.0.1:0'), /wss:.* needs a certificate and its key, \{ tls: /)
+    await assert.rejects(serve({ tls: {} }, 'ws://127.0.0.1:0'), /a certificate is for wss:\/\//)
     await expectNoLeaks()
   })
 
