@@ -4,9 +4,11 @@
 import { createReadStream } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import type { Command } from 'commander'
-import { concatMap, defer, lastValueFrom, type Observable, repeat } from 'rxjs'
+import { concatMap, defer, lastValueFrom, map, type Observable, repeat, takeUntil } from 'rxjs'
 import type { Reply } from '../client/call.ts'
 import { CLIENT_DEFAULTS } from '../client/config.ts'
+import { addRecord, type RecordOptions, recording } from './capture/record-option.ts'
+import type { Recorder } from './capture/recorder.ts'
 import { refusing, withClient } from './dial.ts'
 import { UsageError } from './failure.ts'
 import { formatJson } from './json-text.ts'
@@ -14,7 +16,7 @@ import { wholeNumber } from './options.ts'
 import { addRequest, type RequestOptions, requestOf } from './request.ts'
 import { progress, type Terminal } from './terminal.ts'
 
-interface CallCommandOptions extends RequestOptions {
+interface CallCommandOptions extends RequestOptions, RecordOptions {
   readonly blobFile?: string
   readonly out?: string
   readonly repeat: number
@@ -28,18 +30,19 @@ Integers are exact at any size, bytes are {"$bytes":"base64"}, and no JSON, like
 /** Adds the command to `program`. */
 export function addCall(program: Command, terminal: Terminal): void {
   const command = program.command('call').description('Make a call and print its answer as JSON.')
-  addRequest(command, '20000')
+  addRecord(addRequest(command, '20000'))
     .option('--blob-file <file>', 'send the bytes of a file behind the argument')
     .option('--out <file>', 'write the bytes behind the answer to a file')
     .option('--repeat <n>', 'make this many calls, one after the other', wholeNumber(1, 1_000_000_000), 1)
     .addHelpText('after', HELP)
     .action((url: string, action: string, json: string | undefined, options: CallCommandOptions) =>
-      callAndPrint(terminal, url, action, json, options),
+      recording(terminal, options, recorder => callAndPrint(terminal, recorder, url, action, json, options)),
     )
 }
 
 async function callAndPrint(
   terminal: Terminal,
+  recorder: Recorder | undefined,
   url: string,
   action: string,
   json: string | undefined,
@@ -57,7 +60,7 @@ async function callAndPrint(
   const show = (): void => {
     if (shown) progress(terminal, `${answered} of ${times} calls in ${seconds(terminal.now() - began)}`)
   }
-  const answers$: Observable<void> = withClient(terminal, url, client => {
+  const answers$: Observable<void> = withClient(terminal, url, recorder, client => {
     const call$ = refusing(() => client.call(request))
     return defer(() => call$).pipe(
       repeat(times),
@@ -69,10 +72,20 @@ async function callAndPrint(
     )
   })
   try {
-    await lastValueFrom(answers$)
+    await lastValueFrom(recorder === undefined ? answers$ : interruptible(terminal, answers$))
   } finally {
     if (shown && terminal.err.isTerminal) terminal.err.write('\n')
   }
+}
+
+/** Fails at a signal, which by itself would end the process before the recording is in its file. */
+function interruptible(terminal: Terminal, answers$: Observable<void>): Observable<void> {
+  const interrupted$ = terminal.signals$.pipe(
+    map(signal => {
+      throw new Error(`${signal} came before the answer; the recording has what was sent until then`)
+    }),
+  )
+  return answers$.pipe(takeUntil(interrupted$))
 }
 
 /** The bytes of a file, no more of it being read than may be sent. */

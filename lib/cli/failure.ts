@@ -4,6 +4,7 @@
  */
 import { getSystemErrorName } from 'node:util'
 import { RpcError, UserError } from '../error.ts'
+import { nextStep } from './advice.ts'
 import { formatJson } from './json-text.ts'
 import { coloured, plainLine, type Terminal } from './terminal.ts'
 
@@ -21,10 +22,11 @@ export function reportFailure(terminal: Terminal, error: unknown): number {
   return error instanceof UsageError ? USAGE : CALL_FAILED
 }
 
-/** The code, whether the handler ran, and the message; of any other error its message. */
+/** The code, whether the handler ran, the message, and what to do; of any other error its message. */
 export function describe(error: unknown): string {
   if (!RpcError.is(error)) return error instanceof Error ? error.message : String(error)
-  return `${error.code}, executed ${error.executed}: ${error.message}${detail(error)}`
+  const step = nextStep(error)
+  return `${error.code}, executed ${error.executed}: ${error.message}${detail(error)}${step === undefined ? '' : `; ${step}`}`
 }
 
 /** What the message of a user error leaves out: the name of an errno, the value of a coded error. */

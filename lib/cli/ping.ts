@@ -2,7 +2,21 @@
  * `razor ping URL`: how long a round trip takes.
  */
 import type { Command } from 'commander'
-import { concat, concatMap, defaultIfEmpty, defer, lastValueFrom, map, range, tap, timer, toArray } from 'rxjs'
+import {
+  concat,
+  concatMap,
+  defaultIfEmpty,
+  defer,
+  lastValueFrom,
+  map,
+  range,
+  tap,
+  throwError,
+  timeout as timeoutWith,
+  timer,
+  toArray,
+} from 'rxjs'
+import { RpcError } from '../error.ts'
 import { refusing, withClient } from './dial.ts'
 import { MOST_MS, wholeNumber } from './options.ts'
 import { coloured, type Terminal } from './terminal.ts'
@@ -36,11 +50,13 @@ export function addPing(program: Command, terminal: Terminal): void {
 async function pingAndPrint(terminal: Terminal, url: string, options: PingCommandOptions): Promise<void> {
   const { count, interval, timeout } = options
   const { out } = terminal
-  const times$ = withClient(terminal, url, client => {
+  const times$ = withClient(terminal, url, undefined, client => {
     const roundTrip = defer(() => {
       const began = terminal.now()
       return refusing(() => client.ping(timeout)).pipe(
         defaultIfEmpty(undefined),
+        // Its own timeout begins when there is a connection.
+        timeoutWith({ first: timeout, with: () => throwError(() => late(url, timeout)) }),
         map(() => terminal.now() - began),
       )
     })
@@ -61,6 +77,11 @@ async function pingAndPrint(terminal: Terminal, url: string, options: PingComman
   const { minMs, medianMs, p99Ms } = figures
   const shown = [`min ${milliseconds(minMs)}`, `median ${milliseconds(medianMs)}`, `p99 ${milliseconds(p99Ms)}`]
   out.write(`${coloured(terminal, out, 'green', `${count} round trips:`)} ${shown.join(', ')}\n`)
+}
+
+function late(url: string, timeoutMs: number): RpcError {
+  const message = `no pong from ${url} within ${timeoutMs} ms`
+  return new RpcError('rpc_timeout', message, { address: url, executed: 'no' })
 }
 
 /** Nearest-rank figures of at least one time, in milliseconds to the microsecond. */

@@ -45,7 +45,8 @@ function argument(json: string): unknown {
   try {
     return parseJson(json)
   } catch (error) {
-    throw new UsageError(`the argument is no JSON: ${(error as Error).message}`)
+    const shown = `'{"a": 1}', '[1, 2]', a text as '"text"'`
+    throw new UsageError(`the argument is no JSON: ${(error as Error).message}; in quotes for the shell it is ${shown}`)
   }
 }
 

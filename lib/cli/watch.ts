@@ -7,13 +7,15 @@ import type { CallRequest } from '../client/call.ts'
 import { CLIENT_DEFAULTS } from '../client/config.ts'
 import type { Client } from '../connect.ts'
 import { Paced, pacedMap } from '../flow/paced.ts'
+import { addRecord, type RecordOptions, recording } from './capture/record-option.ts'
+import type { Recorder } from './capture/recorder.ts'
 import { refusing, withClient } from './dial.ts'
 import { formatJson } from './json-text.ts'
 import { wholeNumber } from './options.ts'
 import { addRequest, type RequestOptions, requestOf } from './request.ts'
 import type { Terminal } from './terminal.ts'
 
-interface WatchCommandOptions extends RequestOptions {
+interface WatchCommandOptions extends RequestOptions, RecordOptions {
   readonly take?: number
   readonly window: number
 }
@@ -27,7 +29,7 @@ Ctrl-C ends it, with exit code 0. A reader that is slow slows the server's handl
 export function addWatch(program: Command, terminal: Terminal): void {
   const { window, maxWindow } = CLIENT_DEFAULTS
   const command = program.command('watch').description('Print the items of a stream as JSON, a line each.')
-  addRequest(command, 'none')
+  addRecord(addRequest(command, 'none'))
     .option('--take <n>', 'end after this many items', wholeNumber(1, Number.MAX_SAFE_INTEGER))
     .option(
       '--window <n>',
@@ -37,17 +39,20 @@ export function addWatch(program: Command, terminal: Terminal): void {
     )
     .addHelpText('after', HELP)
     .action((url: string, action: string, json: string | undefined, options: WatchCommandOptions) =>
-      watchAndPrint(terminal, url, requestOf(action, json, options), options),
+      recording(terminal, options, recorder =>
+        watchAndPrint(terminal, recorder, url, requestOf(action, json, options), options),
+      ),
     )
 }
 
 async function watchAndPrint(
   terminal: Terminal,
+  recorder: Recorder | undefined,
   url: string,
   request: CallRequest,
   options: WatchCommandOptions,
 ): Promise<void> {
-  const printed$ = withClient(terminal, url, client =>
+  const printed$ = withClient(terminal, url, recorder, client =>
     refusing(() => itemsOf(client, { ...request, window: options.window })).pipe(
       pacedMap(item => printing(terminal, item)),
       take(options.take ?? Number.POSITIVE_INFINITY),

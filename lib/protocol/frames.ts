@@ -75,6 +75,11 @@ export class Framer<F extends Body> {
     return this.#headBytes + (this.#frame === undefined ? 0 : this.#bodyBytes)
   }
 
+  /** What follows the head that was read last, by its own account: of the frame that came out, until the next one's head is read. */
+  get lengths(): Readonly<BodyLengths> {
+    return this.#lengths
+  }
+
   /** Adds a chunk, which never changes afterwards. */
   push(chunk: Uint8Array): void {
     this.#receivedBytes += chunk.length

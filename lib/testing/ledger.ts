@@ -42,12 +42,23 @@ export class Ledger {
 
   /** Calls without a terminal, oldest first. */
   get calls(): CallOnWire[] {
-    return Array.from(this.#calls, ([seq, { action, down, up }]) => {
-      return { seq, action, credit: { down: down.limit - down.spent, up: up.limit - up.spent } }
-    })
+    return Array.from(this.#calls, ([seq, entry]) => callOf(seq, entry))
   }
 
-  sentUp(frame: RequestFrame): Meaning {
+  /** The call with a seq, where it has no terminal. */
+  call(seq: U64): CallOnWire | undefined {
+    const entry = this.#calls.get(seq)
+    return entry === undefined ? undefined : callOf(seq, entry)
+  }
+
+  /** A call or a ping is not waited for any more. */
+  forget(seq: U64): void {
+    this.#calls.delete(seq)
+    this.#pings.delete(seq)
+  }
+
+  /** A frame was sent; `bodyBytes` where its body was not kept. */
+  sentUp(frame: RequestFrame, bodyBytes: number = bodyOf(frame)): Meaning {
     const { seq, action, ver } = frame
     const isV1 = ver === RPC_VERSION_1
     const isPing = isV1 && action === PING_ACTION
@@ -58,14 +69,15 @@ export class Ledger {
       this.#calls.set(seq, { action: action ?? '', down: new SendCredit(frame.window), up: new SendCredit(0) })
     }
     const isItem = !isV1 && frame.format === UP_NEXT
-    return { isPing, isOffer, ...this.#meaning(frame, isItem ? this.#calls.get(seq)?.up : undefined) }
+    return { isPing, isOffer, ...this.#meaning(seq, bodyBytes, isItem ? this.#calls.get(seq)?.up : undefined) }
   }
 
-  sentDown(frame: ResponseFrame): Meaning {
+  /** The same from the server. */
+  sentDown(frame: ResponseFrame, bodyBytes: number = bodyOf(frame)): Meaning {
     const isOffer = frame.seq === this.#offer
     const isItem = frame.ver !== RPC_VERSION_1 && frame.flag === DOWN_NEXT
     const credit = isItem ? this.#calls.get(frame.seq)?.down : undefined
-    return { isPing: this.#pings.has(frame.seq), isOffer, ...this.#meaning(frame, credit) }
+    return { isPing: this.#pings.has(frame.seq), isOffer, ...this.#meaning(frame.seq, bodyBytes, credit) }
   }
 
   /** A frame reached the server. */
@@ -75,18 +87,24 @@ export class Ledger {
 
   /** A frame reached the client. */
   arrivedDown({ ver, flag, seq, msg }: ResponseFrame): void {
-    if (flag <= FLAG_ERROR) {
-      this.#calls.delete(seq)
-      this.#pings.delete(seq)
-    } else if (ver !== RPC_VERSION_1 && flag === DOWN_CREDIT) this.#calls.get(seq)?.up.grant(readCreditBody(msg))
+    if (flag <= FLAG_ERROR) this.forget(seq)
+    else if (ver !== RPC_VERSION_1 && flag === DOWN_CREDIT) this.#calls.get(seq)?.up.grant(readCreditBody(msg))
   }
 
-  #meaning(frame: RequestFrame | ResponseFrame, credit: SendCredit | undefined): Omit<Meaning, 'isPing' | 'isOffer'> {
-    const action = this.#calls.get(frame.seq)?.action
+  #meaning(seq: U64, bodyBytes: number, credit: SendCredit | undefined): Omit<Meaning, 'isPing' | 'isOffer'> {
+    const action = this.#calls.get(seq)?.action
     if (credit === undefined) return { cost: 0, allowed: true, action }
     const allowed = credit.open
-    const cost = creditCost(frame.msg.length + frame.blob.length)
+    const cost = creditCost(bodyBytes)
     credit.spend(cost)
     return { cost, allowed, action }
   }
+}
+
+function bodyOf({ msg, blob }: RequestFrame | ResponseFrame): number {
+  return msg.length + blob.length
+}
+
+function callOf(seq: U64, { action, down, up }: Entry): CallOnWire {
+  return { seq, action, credit: { down: down.limit - down.spent, up: up.limit - up.spent } }
 }

@@ -106,7 +106,8 @@ export class PairLink {
       words = inWords(frame, meaning)
       action = meaning.action
     }
-    const seen = { direction, ...words, seq: frame?.seq ?? 0, action, bytes: bytes.length, at: this.#facts.now() }
+    const { kind, text } = words
+    const seen = { direction, kind, text, seq: frame?.seq ?? 0, action, bytes: bytes.length, at: this.#facts.now() }
     this.#facts.wire.add(seen)
     return seen
   }

@@ -109,13 +109,16 @@ describe('razor watch', () => {
   it('says that an action is no stream', async () => {
     const { code, err } = await watch('CalculatorService.inc', '1')
     assert.equal(code, 1)
-    assert.match(err, /^razor: rpc_unsupported, .*CalculatorService\.inc is of kind unary, and was called as stream\n$/)
+    assert.match(
+      err,
+      /^razor: rpc_unsupported, .*CalculatorService\.inc is of kind unary, and was called as stream; use razor call\n$/,
+    )
   })
 
   it('waits as long as it takes, or for its timeout', async () => {
     const { code, err } = await watch('Streams.never', '--timeout', '60')
     assert.equal(code, 1)
-    assert.match(err, /^razor: rpc_timeout, .* within 60 ms\n$/)
+    assert.match(err, /^razor: rpc_timeout, .* within 60 ms; .*\n$/)
     await idle()
   })
 
