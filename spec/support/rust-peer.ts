@@ -26,7 +26,7 @@ export interface RustPeer {
 
 /** A running server of the Rust crates. Addresses are URLs: `tcp://127.0.0.1:port` or `unix:///path`. */
 export interface RustServer {
-  /** CalculatorService, EchoService and BenchService. */
+  /** CalculatorService, EchoService, BenchService and ClusterService. */
   readonly address: string
   /** The file actions 1 open, 2 read, 3 write. */
   readonly fsAddress: string
@@ -43,6 +43,10 @@ export interface RustServerOptions {
   readonly fsAddress?: string
   /** After how many seconds without a request the server closes a connection. Default: that of the crates, 120. */
   readonly idleTimeoutSec?: number
+  /** What it calls itself in ClusterService. */
+  readonly name?: string
+  /** Whom it follows there. Default: none, it leads. */
+  readonly leader?: string
 }
 
 /** Options of `startRustClient`. */
@@ -64,7 +68,9 @@ export interface RustClientOptions {
  * - `{ raw: 'Any.action', args }`: an untyped call with any JSON value as its argument;
  * - `{ fs: 'open', path, flags }`, `{ fs: 'read', inode, offset, len }`, `{ fs: 'write', inode, offset, blob }`;
  * - `{ ping: true }`, with mode `stream` only: answers `'sent'`, as the crates show no pong;
- * - `{ flood: { calls, window } }`: that many additions over one more connection.
+ * - `{ flood: { calls, window } }`: that many additions over one more connection;
+ * - `{ run: { method, calls, window } }`: that many calls of `ask` or `lead` of ClusterService. Answers how many each server
+ *   answered, by name, and how many failed, by text: `{ servers, errors }`.
  *
  * A blob is hex, or `{ len, seed, offset }` for a piece of `patternBytes`.
  */
@@ -125,6 +131,8 @@ export async function startRustServer(kind: 'tcp' | 'unix', options: RustServerO
   const fresh = (name: string) => (sockets === undefined ? '127.0.0.1:0' : join(sockets, name))
   const words = [plain(options.address) ?? fresh('api'), plain(options.fsAddress) ?? fresh('fs')]
   if (options.idleTimeoutSec !== undefined) words.push('--idle-timeout', String(options.idleTimeoutSec))
+  if (options.name !== undefined) words.push('--name', options.name)
+  if (options.leader !== undefined) words.push('--leader', plain(options.leader))
   const child = new Child(['server', ...words])
   const ended = (end: Promise<void>): Promise<void> =>
     end.finally(() => {

@@ -73,6 +73,29 @@ pub trait BenchService {
     async fn unary(&self, arg: BenchReq) -> Result<BenchResp, RpcError<()>>;
 }
 
+/// A server among several, of which one may lead.
+#[endpoint_async(Client)]
+#[async_trait::async_trait]
+pub trait ClusterService {
+    /// Any server answers.
+    async fn ask(&self, arg: u64) -> Result<Asked, RpcError<()>>;
+    /// Only the leader answers; another one sends the caller to the leader.
+    async fn lead(&self, arg: u64) -> Result<Asked, RpcError<Redirect>>;
+    /// Whom to follow from now on: an address, the empty text for a leader that is not known, or none to lead.
+    async fn follow(&self, arg: Option<String>) -> Result<(), RpcError<()>>;
+    /// Answers once so many `ask` and `lead` calls have come in all, with their number by then.
+    async fn taken(&self, arg: u64) -> Result<u64, RpcError<()>>;
+    /// From now on `ask` and `lead` are taken and never answered. How many have come before.
+    async fn hold(&self, arg: ()) -> Result<u64, RpcError<()>>;
+}
+
+/// Who answered, and its argument.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Asked {
+    pub server: String,
+    pub n: u64,
+}
+
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct BenchReq {
     pub id: u64,
@@ -144,7 +167,8 @@ impl RpcErrCodec for CodedErr {
     }
 }
 
-/// An error that names the address to call instead; a failover pool follows it.
+/// An error that names the address to call instead, or none for whichever server is next; a failover pool follows it.
+/// It travels as a text, `redirect_` and the address.
 pub struct Redirect(pub String);
 
 impl RpcErrCodec for Redirect {
@@ -162,7 +186,7 @@ impl RpcErrCodec for Redirect {
     }
 
     fn should_failover(&self) -> Result<Option<&str>, ()> {
-        Ok(Some(&self.0))
+        Ok(Some(self.0.as_str()).filter(|address| !address.is_empty()))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::api::*;
 use crate::route::Route;
-use crate::{Args, blob, fs};
+use crate::{Args, blob, cluster, fs};
 use captains_log::filter::LogFilter;
 use razor_rpc::client::{APIClientCaller, APIFact, ClientConfig, ConnPool};
 use razor_rpc::error::{RpcErrCodec, RpcError};
@@ -122,6 +122,8 @@ impl Peer {
             Ok("sent".into())
         } else if let Some(flood) = command.get("flood") {
             self.flood(typed(flood["calls"].clone())?, typed(flood["window"].clone())?).await
+        } else if let Some(run) = command.get("run") {
+            cluster::run(&self.route, typed(run.clone())?).await
         } else {
             Err(format!("no command in {command}").into())
         }
@@ -152,6 +154,7 @@ impl Peer {
                 err_i32; err_errno; err_num; err_string; err_coded; err_unit; err_redirect; err_internal; err_encode;
             }
             BenchService { unary; }
+            ClusterService { ask; lead; follow; taken; hold; }
         }
     }
 

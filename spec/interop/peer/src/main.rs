@@ -4,6 +4,7 @@
 mod api;
 mod blob;
 mod client;
+mod cluster;
 mod fs;
 mod route;
 mod server;
@@ -12,7 +13,7 @@ use std::collections::HashMap;
 use std::str::FromStr;
 
 const USAGE: &str = "usage:
-  razor-peer server ADDR [FS_ADDR] [--idle-timeout SECS]
+  razor-peer server ADDR [FS_ADDR] [--idle-timeout SECS] [--name NAME] [--leader ADDR]
   razor-peer client ADDR[,ADDR...] [FS_ADDR] [--stream | --failover any|leader] [--task-timeout SECS] [--thresholds N]
 ADDR is host:port (port 0: any free one) or the absolute path of a Unix socket. FS_ADDR of a client defaults to ADDR.";
 
@@ -31,7 +32,7 @@ impl Args {
                 Some("stream") => {
                     args.options.insert("stream".into(), String::new());
                 }
-                Some(name @ ("failover" | "task-timeout" | "thresholds" | "idle-timeout")) => {
+                Some(name @ ("failover" | "task-timeout" | "thresholds" | "idle-timeout" | "name" | "leader")) => {
                     let value = line.next().ok_or_else(|| format!("--{name} needs a value"))?;
                     args.options.insert(name.into(), value);
                 }

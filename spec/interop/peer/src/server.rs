@@ -3,6 +3,7 @@
 use crate::Args;
 use crate::api::*;
 use crate::blob::MAX_LEN;
+use crate::cluster::Member;
 use crate::fs;
 use orb_tokio::TokioRT;
 use razor_rpc::error::{RpcError, RpcIntErr};
@@ -28,7 +29,8 @@ pub async fn run(args: &Args) -> Result<(), String> {
     }
     let mut server = RpcServer::new(ServerDefault::new(config));
     let address = args.word(1).ok_or("server needs an address")?;
-    let services = Spawn(Arc::new(Services { calculator: Calculator, echo: Echo, bench: Bench }));
+    let cluster = Member::new(args.option("name").unwrap_or("peer"), args.option("leader"));
+    let services = Spawn(Arc::new(Services { calculator: Calculator, echo: Echo, bench: Bench, cluster }));
     listen(&mut server, address, services).await?;
     if let Some(address) = args.word(2) {
         listen(&mut server, address, fs::dispatch()).await?;
@@ -90,6 +92,7 @@ struct Services {
     calculator: Calculator,
     echo: Echo,
     bench: Bench,
+    cluster: Member,
 }
 
 struct Calculator;
