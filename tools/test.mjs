@@ -38,6 +38,7 @@ const SPECS = {
   e2e: { places: ['e2e/'], atOnce: 2, covers: true },
   hostile: { places: ['hostile/'], atOnce: 1, covers: false },
   streams: { places: ['streams/'], atOnce: 1, covers: false },
+  faults: { places: ['faults/'], atOnce: 1, covers: false },
   interop: { places: ['interop/'], atOnce: 1, covers: false },
   cli: { places: ['cli/', 'demo', 'readme'], atOnce: 1, covers: false },
   browser: { places: ['browser/'], atOnce: 1, covers: false },

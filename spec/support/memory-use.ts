@@ -19,3 +19,8 @@ export function liveBufferBytes(): number {
   collect()
   return bufferBytes()
 }
+
+/** Bytes of heap and array buffers that are in use, after a collection. */
+export function liveBytes(): number {
+  return liveBufferBytes() + process.memoryUsage().heapUsed
+}
