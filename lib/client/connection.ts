@@ -17,7 +17,7 @@ import {
 } from 'rxjs'
 import { RpcError } from '../error.ts'
 import type { Grant } from '../flow/credit.ts'
-import { demux } from '../flow/demux.ts'
+import { demux, type Routes } from '../flow/demux.ts'
 import { frames } from '../flow/frames.ts'
 import { figuresOf, Liveness } from '../flow/liveness.ts'
 import { PerSecond } from '../flow/per-second.ts'
@@ -87,7 +87,7 @@ export class ClientConnection {
   }
 
   /** Starts reading, and comes to terms with the server: frames go to the `routes` under their seq. The link may end from within. */
-  start(routes: Map<U64, Observer<ResponseFrame>>): void {
+  start(routes: Routes<U64, Observer<ResponseFrame>>): void {
     const { tickMs, connectTimeoutMs, maxHeldBytes, version } = this.#facts.config
     const lost = throwError(() => new RpcError('rpc_io_err', `${this.#link.address} closed the connection`))
     const ticks$ = interval(tickMs).pipe(
@@ -165,8 +165,8 @@ export class ClientConnection {
   }
 
   /** Tells the server, where it can be told, that these calls are of no use any more. */
-  cancelAll(seqs: Iterable<U64>): void {
-    if (this.agreement.version !== RPC_VERSION_1) for (const seq of seqs) this.control(UP_CANCEL, Number(seq))
+  cancelAll(tasks: readonly ClientTask[]): void {
+    if (this.agreement.version !== RPC_VERSION_1) for (const { seq } of tasks) this.control(UP_CANCEL, seq)
   }
 
   /** Grants credit for the items of a call. */

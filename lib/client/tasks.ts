@@ -1,6 +1,7 @@
 /** The tasks of one connection on their way: into the queue, through the window onto the link, and out. */
 import { type Observable, Subject, Subscription } from 'rxjs'
 import { type RpcCode, RpcError } from '../error.ts'
+import { SeqMap } from '../flow/seq-map.ts'
 import type { U64 } from '../protocol/bytes.ts'
 import { RPC_VERSION_1 } from '../protocol/heads.ts'
 import { UP_CANCEL } from '../protocol/heads-v2.ts'
@@ -20,7 +21,7 @@ export class Tasks implements TaskOwner {
   readonly codec: TaskOwner['codec']
   readonly address: string
   /** Those that were sent, by seq. */
-  readonly routes: Map<U64, ClientTask> = new Map()
+  readonly routes: SeqMap<ClientTask> = new SeqMap()
   /** Emits when the last task is over. */
   readonly idle$: Observable<void>
   readonly #facts: ClientFacts
@@ -135,7 +136,7 @@ export class Tasks implements TaskOwner {
   /** The server takes no more calls, and did not run those above `highestSeq`. */
   goAway(highestSeq: U64): void {
     const message = `${this.address} is draining and did not take the call`
-    const above = [...this.routes.values()].filter(task => task.seq > highestSeq)
+    const above = this.routes.values().filter(task => task.seq > highestSeq)
     for (const task of [...above, ...this.#held]) task.refuse('rpc_draining', message)
   }
 
@@ -156,7 +157,7 @@ export class Tasks implements TaskOwner {
   end(code: RpcCode, message: string, cause: unknown): void {
     const left = [...this.routes.values(), ...this.#held]
     // This end leaves, so nobody waits for what the far end still does.
-    if (code === 'rpc_canceled') this.#connection?.cancelAll(this.routes.keys())
+    if (code === 'rpc_canceled') this.#connection?.cancelAll(this.routes.values())
     this.routes.clear()
     this.#connection?.close()
     for (const task of left) task.fail(code, message, cause)

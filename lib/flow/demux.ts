@@ -4,6 +4,14 @@
  */
 import { filter, type MonoTypeOperatorFunction, type Observer, tap } from 'rxjs'
 
+/** Where the observers stand: a `Map`, or what does as much of it. */
+export interface Routes<K, R> {
+  get(key: K): R | undefined
+  delete(key: K): boolean
+  clear(): void
+  values(): Iterable<R>
+}
+
 /**
  * Hands each frame to the observer that stands in `routes` under its key, and emits the frames nobody stands for. The
  * routes live with the caller, who adds and removes them at any time.
@@ -12,7 +20,7 @@ import { filter, type MonoTypeOperatorFunction, type Observer, tap } from 'rxjs'
  * Unsubscribing leaves the routes alone. A route whose `next` throws gets that as its error and is removed; the others go
  * on. One that throws at its end hinders no other from ending; the result then errors with what it threw.
  */
-export function demux<F, K>(keyOf: (frame: F) => K, routes: Map<K, Observer<F>>): MonoTypeOperatorFunction<F> {
+export function demux<F, K>(keyOf: (frame: F) => K, routes: Routes<K, Observer<F>>): MonoTypeOperatorFunction<F> {
   const isUnclaimed = (frame: F): boolean => {
     const key = keyOf(frame)
     const route = routes.get(key)

@@ -4,6 +4,7 @@
 import { distinctUntilChanged, filter, map, merge, type Observable, Subject, startWith } from 'rxjs'
 import { deadline } from '../flow/deadline.ts'
 import { Inlet } from '../flow/inlet.ts'
+import { SeqMap } from '../flow/seq-map.ts'
 import type { U64 } from '../protocol/bytes.ts'
 import type { CallShape } from '../protocol/shape.ts'
 import type { ServerConfig } from './config.ts'
@@ -64,7 +65,7 @@ export class RunningTotal {
 export class RunningCalls {
   readonly #config: ServerConfig
   readonly #total: RunningTotal
-  readonly #tasks = new Map<U64, ServerTask>()
+  readonly #tasks = new SeqMap<ServerTask>()
   readonly #joined = new Inlet<ServerTask>()
   readonly #ended = new Subject<void>()
   #heldBytes = 0
@@ -137,7 +138,7 @@ export class RunningCalls {
 
   /** Every call that runs now. */
   all(): ServerTask[] {
-    return [...this.#tasks.values()]
+    return this.#tasks.values()
   }
 
   /** No further call should be started. */
