@@ -67,7 +67,7 @@ export class StreamTask extends ClientTask implements IncomingEvents, OutgoingEv
 
   protected override item(frame: ResponseFrame): void {
     const incoming = this.#incoming
-    const bytes = frame.msg.length + frame.blob.length
+    const bytes = frame.msgBytes + frame.blob.length
     if (incoming === undefined || (!frame.skipped && !incoming.receive(bytes))) {
       this.owner.connection?.break(
         new ProtocolError(4420, `an item of ${this.name}, call ${this.seq}, came without credit`),
@@ -110,7 +110,7 @@ export class StreamTask extends ClientTask implements IncomingEvents, OutgoingEv
 
   protected override answer(frame: ResponseFrame): unknown {
     if (this.#incoming === undefined) return super.answer(frame)
-    const bytes = frame.msg.length + frame.blob.length
+    const bytes = frame.msgBytes + frame.blob.length
     if (bytes > 0) throw new RpcError('rpc_decode', `the end of a stream has a body of ${bytes} bytes`)
     return NO_ANSWER
   }

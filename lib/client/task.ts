@@ -76,7 +76,7 @@ export class ClientTask extends Settlement implements Observer<ResponseFrame> {
 
   /** What the caller gets of the server's last word, where that is no error. */
   protected answer(frame: ResponseFrame): unknown {
-    const value = frame.msg.length === 0 ? undefined : this.owner.codec.decode(frame.msg)
+    const value = frame.msgBytes === 0 ? undefined : frame.read(this.owner.codec)
     const { read } = this.request
     return read === undefined ? { value, blob: frame.blob } : read(value, frame.blob)
   }

@@ -26,14 +26,26 @@ const lefts: number[] = []
 const maps: boolean[] = []
 
 /**
- * Checks that `bytes` are one value within `limits`, and says what the decoder has to mind in it: a sum of the `FOUND_`
- * bits. Throws an `RpcError` `rpc_decode` that names what is wrong, where, and the numbers.
+ * Checks that the bytes from `from` to `end` are one value within `limits`, and says what the decoder has to mind in it: a sum of
+ * the `FOUND_` bits. Throws an `RpcError` `rpc_decode` that names what is wrong, where (counted from `from`), and the numbers.
  */
-export function check(bytes: Uint8Array, limits: DecodeLimits): number {
+export function check(bytes: Uint8Array, limits: DecodeLimits, from = 0, end: number = bytes.length): number {
+  try {
+    return scan(bytes, limits, from, end)
+  } catch (error) {
+    // Once more over a view of the value alone, for the places in the message.
+    return from === 0 ? raise(error) : scan(bytes.subarray(from, end), limits, 0, end - from)
+  }
+}
+
+function raise(error: unknown): never {
+  throw error
+}
+
+function scan(bytes: Uint8Array, limits: DecodeLimits, from: number, end: number): number {
   const { maxDepth, maxElements, maxKeys } = limits
-  const end = bytes.length
   keys.reset()
-  let at = 0
+  let at = from
   let found = 0
   let elements = 0
   let depth = 0
@@ -54,7 +66,7 @@ export function check(bytes: Uint8Array, limits: DecodeLimits): number {
       inMap = maps[depth]!
     }
     const start = at
-    if (start >= end) throw refused(end === 0 ? 'no bytes, where one value is expected' : cut(start, 1, 0))
+    if (start >= end) throw refused(end === from ? 'no bytes, where one value is expected' : cut(start, 1, 0))
     left--
     owed--
     if (++elements > maxElements) throw refused(`more values than maxElements ${maxElements}`)

@@ -16,7 +16,7 @@ export const DECODE_LIMITS: DecodeLimits = { maxDepth: 64, maxElements: 100_000,
 
 /**
  * Duties: `encode` and `encodeInto` throw an `RpcError` with code `rpc_encode` for a value that cannot be written, and
- * nothing else; `decode` throws one with `rpc_decode` for bytes that are not one whole value within the limits, and nothing
+ * nothing else; `decode` and `decodeAt` throw one with `rpc_decode` for bytes that are not one whole value within the limits, and nothing
  * else. `undefined` is written as unit, and unit reads back as `null`. Rust: the `Codec` trait.
  */
 export interface Codec {
@@ -34,4 +34,7 @@ export interface Codec {
 
   /** Decodes one value. The bytes may be a view that is reused afterwards: what the value keeps of them is a copy. */
   decode(bytes: Uint8Array): unknown
+
+  /** The same for the value from `start` to `end`. Optional, and worth it: it spares a view of each message that came. */
+  decodeAt?(bytes: Uint8Array, start: number, end: number): unknown
 }

@@ -3,7 +3,7 @@
  */
 
 import { RpcError } from '../error.ts'
-import { EMPTY_BYTES } from '../protocol/heads.ts'
+import { type Body, EMPTY_BYTES } from '../protocol/body.ts'
 import type { Codec } from './codec.ts'
 
 /** No bytes, as a MessagePack value: an item without message and blob would be unit. */
@@ -22,15 +22,16 @@ export function bytesOf(item: unknown): ItemParts | undefined {
 }
 
 /** The item that came; throws what the codec throws, and `rpc_decode` for a message with a blob. */
-export function readItem(codec: Codec, { msg, blob }: ItemParts): unknown {
+export function readItem(codec: Codec, body: Body): unknown {
+  const { msgBytes, blob } = body
   if (blob.length > 0) {
-    if (msg.length === 0) return blob
+    if (msgBytes === 0) return blob
     throw new RpcError(
       'rpc_decode',
-      `an item has ${msg.length} bytes of message and ${blob.length} bytes of blob, not one`,
+      `an item has ${msgBytes} bytes of message and ${blob.length} bytes of blob, not one`,
     )
   }
-  if (msg.length === 0) return undefined
-  if (msg.length === 2 && msg[0] === EMPTY_BIN[0] && msg[1] === 0) return new Uint8Array(0)
-  return codec.decode(msg)
+  if (msgBytes === 0) return undefined
+  if (msgBytes === 2 && body.msg[0] === EMPTY_BIN[0] && body.msg[1] === 0) return new Uint8Array(0)
+  return body.read(codec)
 }

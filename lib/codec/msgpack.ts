@@ -96,21 +96,12 @@ export function msgpack(options: Partial<CodecLimits> = {}): Codec {
       const packed = pack(value, limits)
       const length = packed.end - packed.start
       if (length > target.length - offset) return copyOut(packed)
-      copy(packed, target, offset)
+      copy(packed, packed.start, packed.end, target, offset)
       return length
     },
 
-    decode(bytes: Uint8Array): unknown {
-      const found = check(bytes, limits)
-      try {
-        return unpack(bytes, found)
-      } catch (error) {
-        // Not seen: checked bytes decode. But the process may have changed msgpackr, by `addExtension` for instance.
-        throw new RpcError('rpc_decode', `MessagePack decoder failed on ${bytes.length} checked bytes`, {
-          cause: error,
-        })
-      }
-    },
+    decode: bytes => decodeAt(bytes, 0, bytes.length, limits),
+    decodeAt: (bytes, start, end) => decodeAt(bytes, start, end, limits),
   }
 }
 
@@ -140,15 +131,14 @@ function giveUp(packed: Packed): void {
 
 function copyOut(packed: Packed): Uint8Array {
   const bytes = new Uint8Array(packed.end - packed.start)
-  copy(packed, bytes, 0)
+  copy(packed, packed.start, packed.end, bytes, 0)
   return bytes
 }
 
-function copy(packed: Packed, target: Uint8Array, offset: number): void {
-  const { start, end } = packed
+function copy(bytes: Uint8Array, start: number, end: number, target: Uint8Array, offset: number): void {
   // A loop beats `set` on small messages, which are most, since it needs no view.
-  if (end - start <= 64) for (let at = start; at < end; at++) target[offset++] = packed[at]!
-  else target.set(new Uint8Array(packed.buffer, packed.byteOffset + start, end - start), offset)
+  if (end - start <= 64) for (let at = start; at < end; at++) target[offset++] = bytes[at]!
+  else target.set(new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start), offset)
 }
 
 /**
@@ -158,22 +148,38 @@ function copy(packed: Packed, target: Uint8Array, offset: number): void {
 const scratch = new Uint8Array(4096)
 const scratchView = new DataView(scratch.buffer)
 
-/** Unpacks checked bytes, `found` being what the check found in them. Never changes the caller's bytes. */
-function unpack(bytes: Uint8Array, found: number): unknown {
-  if ((found & FOUND_MARK) !== 0 && !isNativeAccelerationEnabled) bytes = doubleMarks(bytes)
-  const length = bytes.length
-  if (length <= scratch.length) {
-    scratch.set(bytes)
-    if ((found & FOUND_WIDE) !== 0) readIntegers(scratch, scratchView, length)
-    return packr.unpack(scratch, length)
+function decodeAt(bytes: Uint8Array, start: number, end: number, limits: CodecLimits): unknown {
+  const found = check(bytes, limits, start, end)
+  try {
+    return unpack(bytes, start, end, found)
+  } catch (error) {
+    // Not seen: checked bytes decode. But the process may have changed msgpackr, by `addExtension` for instance.
+    throw new RpcError('rpc_decode', `MessagePack decoder failed on ${end - start} checked bytes`, { cause: error })
   }
+}
+
+/** Unpacks checked bytes, `found` being what the check found in them. Never changes the caller's bytes. */
+function unpack(bytes: Uint8Array, start: number, end: number, found: number): unknown {
+  const length = end - start
+  if ((found & FOUND_MARK) === 0 || isNativeAccelerationEnabled) {
+    if (length <= scratch.length) {
+      copy(bytes, start, end, scratch, 0)
+      if ((found & FOUND_WIDE) !== 0) readIntegers(scratch, scratchView, length)
+      return packr.unpack(scratch, length)
+    }
+  }
+  const value = length === bytes.length ? bytes : bytes.subarray(start, end)
+  return unpackLarge((found & FOUND_MARK) === 0 || isNativeAccelerationEnabled ? value : doubleMarks(value), found)
+}
+
+function unpackLarge(bytes: Uint8Array, found: number): unknown {
   if ((found & FOUND_WIDE) !== 0) {
     bytes = new Uint8Array(bytes)
-    readIntegers(bytes, new DataView(bytes.buffer), length)
+    readIntegers(bytes, new DataView(bytes.buffer), bytes.length)
   }
   // Binary inside a plain array is copied into plain arrays; inside a Buffer it would become Buffers.
   if ((found & FOUND_BINARY) !== 0 && bytes.constructor !== Uint8Array) {
-    bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, length)
+    bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
   }
   return packr.unpack(bytes)
 }

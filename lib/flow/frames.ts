@@ -3,20 +3,20 @@
  * chunk too.
  */
 import { Observable, type OperatorFunction, takeUntil, tap } from 'rxjs'
-import type { Framer } from '../protocol/frames.ts'
 import type { Gate } from './gate.ts'
 
-type FramesOf<F extends { skipped: boolean; msg: Uint8Array; blob: Uint8Array }> = Pick<Framer<F>, 'push' | 'next'>
+/** What it needs of a `Framer`. */
+interface FramesOf<F> {
+  push(chunk: Uint8Array): void
+  next(): F | undefined
+}
 
 /**
  * Emits every whole frame of the source's chunks. Completes with the source, after the last whole frame, so not while the
  * gate is closed; what is left of an incomplete frame is dropped. Errors with what the framer throws, after the frames
  * before it, and with the source, at once: frames that a closed gate holds back are dropped then.
  */
-export function frames<F extends { skipped: boolean; msg: Uint8Array; blob: Uint8Array }>(
-  framer: FramesOf<F>,
-  gate?: Gate,
-): OperatorFunction<Uint8Array, F> {
+export function frames<F>(framer: FramesOf<F>, gate?: Gate): OperatorFunction<Uint8Array, F> {
   return source =>
     new Observable<F>(subscriber => {
       let draining = false

@@ -2,7 +2,7 @@
  * Bytes across chunk borders, copied only when they must be: a part that lies within one chunk comes out as a view of it,
  * a part that crosses a border is put together once. Rust: `buffer.rs`.
  */
-import { EMPTY_BYTES } from './heads.ts'
+import { type Body, EMPTY_BYTES } from './body.ts'
 
 /** Chunks up to this size are gathered in blocks of our own while a frame is incomplete, so that a trickle costs no object a byte. */
 const SMALL_CHUNK = 1024
@@ -46,8 +46,13 @@ export class ChunkBuffer {
     this.#length += bytes.length
   }
 
-  /** A byte array and where in it the next `bytes` bytes stand in one piece; they stay queued. Needs that many held. */
-  peek(bytes: number): { readonly bytes: Uint8Array; readonly at: number } {
+  /** Where the next byte stands in what {@link joined} gave last. */
+  get at(): number {
+    return this.#at
+  }
+
+  /** A byte array in which the next `bytes` bytes stand in one piece, from {@link at} on; they stay queued. Needs that many held. */
+  joined(bytes: number): Uint8Array {
     if (this.#head.length - this.#at < bytes) {
       const length = this.#length
       const joined = this.take(bytes)
@@ -62,7 +67,7 @@ export class ChunkBuffer {
       this.#at = 0
       this.#length = length
     }
-    return { bytes: this.#head, at: this.#at }
+    return this.#head
   }
 
   /** Drops the next `bytes` bytes. Needs that many held. */
@@ -75,6 +80,15 @@ export class ChunkBuffer {
       left -= step
       if (this.#at === this.#head.length) this.#advance()
     }
+  }
+
+  /** Takes the next `bytes` bytes out as the message of `body`, where they are if they stand in one piece. */
+  takeInto(body: Body, bytes: number): void {
+    const end = this.#at + bytes
+    if (end <= this.#head.length) {
+      body.place(this.#head, this.#at, end)
+      this.skip(bytes)
+    } else body.place(this.take(bytes))
   }
 
   /** Takes the next `bytes` bytes out; a view where they lie within one chunk. Needs that many held. */

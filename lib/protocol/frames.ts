@@ -3,11 +3,11 @@
  * nothing is held for a body that is too large. Rust: the readers of `razor-stream`.
  */
 import { decodeActionName } from './action-names.ts'
+import type { Body } from './body.ts'
 import { ChunkBuffer } from './chunk-buffer.ts'
 import {
   type BodyLengths,
   checkMagic,
-  EMPTY_BYTES,
   FRAME_LIMITS,
   type FrameLimits,
   type RequestFrame,
@@ -21,17 +21,10 @@ import {
 } from './heads.ts'
 import { readDownHead, readUpHead } from './heads-v2.ts'
 
-interface Body {
-  action?: number | string | undefined
-  skipped: boolean
-  msg: Uint8Array
-  blob: Uint8Array
-}
-
 type ReadHead<F> = (bytes: Uint8Array, at: number, lengths: BodyLengths, limits: FrameLimits, agreed: number) => F
 
 /** Takes chunks and gives whole frames. After it threw it is not used again: the border of the frames is lost. */
-export class Framer<F extends Body> {
+export class Framer<F extends Body & { action?: number | string | undefined }> {
   readonly #buffer = new ChunkBuffer()
   readonly #headBytes: number
   readonly #readHead: ReadHead<F>
@@ -97,8 +90,8 @@ export class Framer<F extends Body> {
         buffer.compact()
         return undefined
       }
-      const { bytes, at } = buffer.peek(this.#headBytes)
-      this.#frame = this.#readHead(bytes, at, lengths, this.#limits, this.agreed)
+      const bytes = buffer.joined(this.#headBytes)
+      this.#frame = this.#readHead(bytes, buffer.at, lengths, this.#limits, this.agreed)
       buffer.skip(this.#headBytes)
       this.#bodyBytes = lengths.action + lengths.msg + lengths.blob
       if (this.room !== undefined && this.#bodyBytes > 0 && !this.room(this.#frame, this.#bodyBytes)) {
@@ -106,21 +99,21 @@ export class Framer<F extends Body> {
         this.#skipping = this.#bodyBytes
       }
     }
-    if (this.#frame.skipped) return this.#skip(this.#frame)
+    const frame = this.#frame
+    if (frame.skipped) return this.#skip(frame)
     if (buffer.length < this.#bodyBytes) {
       buffer.compact()
       return undefined
     }
-    const frame = this.#frame
     this.#frame = undefined
     this.#frames++
     if (lengths.action > 0) {
-      const { bytes, at } = buffer.peek(lengths.action)
-      frame.action = decodeActionName(bytes, at, lengths.action)
+      const bytes = buffer.joined(lengths.action)
+      frame.action = decodeActionName(bytes, buffer.at, lengths.action)
       buffer.skip(lengths.action)
     }
-    frame.msg = lengths.msg > 0 ? buffer.take(lengths.msg) : EMPTY_BYTES
-    frame.blob = lengths.blob > 0 ? buffer.take(lengths.blob) : EMPTY_BYTES
+    if (lengths.msg > 0) buffer.takeInto(frame, lengths.msg)
+    if (lengths.blob > 0) frame.blob = buffer.take(lengths.blob)
     return frame
   }
 
@@ -136,8 +129,7 @@ export class Framer<F extends Body> {
   }
 
   #checkStart(): void {
-    const { bytes, at } = this.#buffer.peek(2)
-    checkMagic(bytes, at)
+    checkMagic(this.#buffer.joined(2), this.#buffer.at)
   }
 }
 

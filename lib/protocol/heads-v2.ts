@@ -8,10 +8,9 @@ import {
   checkBlobSign,
   checkLength,
   checkMagic,
-  EMPTY_BYTES,
   type FrameLimits,
-  type RequestFrame,
-  type ResponseFrame,
+  RequestFrame,
+  ResponseFrame,
   RPC_MAGIC,
   RPC_VERSION_2,
   readResponseHead,
@@ -68,20 +67,17 @@ export function readUpHead(bytes: Uint8Array, at: number, lengths: BodyLengths, 
   checkLength('action', lengths.action, 'maxActionBytes', limits.maxActionBytes, seq, 'request')
   checkUpBody(kind, seq, lengths, limits)
   const word = isRequest ? readU32(bytes, at + 16) : 0
-  return {
-    ver: RPC_VERSION_2,
-    format: kind,
-    action: named ? '' : isRequest ? field : 0,
+  return new RequestFrame(
+    RPC_VERSION_2,
+    kind,
+    named ? '' : isRequest ? field : 0,
     seq,
-    clientId: 0,
-    window: isRequest ? word % OPEN : kind === UP_CREDIT ? field : 0,
-    open: word >= OPEN,
-    msLeft: isRequest ? readU32(bytes, at + 20) : 0,
-    consumed: kind === UP_CREDIT ? readU64(bytes, at + 16) : 0,
-    skipped: false,
-    msg: EMPTY_BYTES,
-    blob: EMPTY_BYTES,
-  }
+    0,
+    isRequest ? word % OPEN : kind === UP_CREDIT ? field : 0,
+    word >= OPEN,
+    isRequest ? readU32(bytes, at + 20) : 0,
+    kind === UP_CREDIT ? readU64(bytes, at + 16) : 0,
+  )
 }
 
 function checkUpBody(kind: number, seq: U64, lengths: BodyLengths, limits: FrameLimits): void {
@@ -132,7 +128,7 @@ export function readDownHead(bytes: Uint8Array, at: number, lengths: BodyLengths
     default:
       throw new ProtocolError(4400, `response ${seq} has the unknown kind ${kind}`)
   }
-  return { ver: RPC_VERSION_2, flag: kind, seq, errno: 0, skipped: false, msg: EMPTY_BYTES, blob: EMPTY_BYTES }
+  return new ResponseFrame(RPC_VERSION_2, kind, seq, 0)
 }
 
 function checkControl(msgBytes: number, blobBytes: number, seq: U64): void {

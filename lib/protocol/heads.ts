@@ -1,8 +1,11 @@
 /**
  * The two heads of version 1: write, read, check. PROTOCOL.md, "Request head" and "Response head". Rust: `proto.rs`.
  */
+import { Body, EMPTY_BYTES } from './body.ts'
 import { readU16, readU32, readU64, type U64, writeU16, writeU32, writeU64 } from './bytes.ts'
 import { ProtocolError } from './close.ts'
+
+export { EMPTY_BYTES }
 
 /** The first two bytes of every frame, `25 4d`. Rust: `RPC_MAGIC`. */
 export const RPC_MAGIC = 19749
@@ -29,11 +32,8 @@ export const FLAG_ERROR = 2
 /** Largest errno that travels; larger ones make the Rust client allocate that many bytes. */
 export const MAX_ERRNO = 0xf_ffff
 
-/** No bytes. */
-export const EMPTY_BYTES: Uint8Array = new Uint8Array(0)
-
 /** A request as it stands on the wire. */
-export interface RequestFrame {
+export class RequestFrame extends Body {
   readonly ver: number
   readonly format: number
   /** A number, a name, or `undefined` where the name was not UTF-8. */
@@ -49,23 +49,46 @@ export interface RequestFrame {
   readonly msLeft: number
   /** Version 2, CREDIT: units consumed since the start of the call. */
   readonly consumed: U64
-  /** Its body was not kept: there was no room for it. */
-  skipped: boolean
-  msg: Uint8Array
-  blob: Uint8Array
+
+  constructor(
+    ver: number,
+    format: number,
+    action: number | string,
+    seq: U64,
+    clientId: U64,
+    window = 0,
+    open = false,
+    msLeft = 0,
+    consumed: U64 = 0,
+  ) {
+    super()
+    this.ver = ver
+    this.format = format
+    this.action = action
+    this.seq = seq
+    this.clientId = clientId
+    this.window = window
+    this.open = open
+    this.msLeft = msLeft
+    this.consumed = consumed
+  }
 }
 
 /** A response as it stands on the wire. */
-export interface ResponseFrame {
+export class ResponseFrame extends Body {
   readonly ver: number
   readonly flag: number
   readonly seq: U64
   /** The number of an errno response, else 0. */
   readonly errno: number
-  /** Its body was not kept: there was no room for it. */
-  skipped: boolean
-  msg: Uint8Array
-  blob: Uint8Array
+
+  constructor(ver: number, flag: number, seq: U64, errno: number) {
+    super()
+    this.ver = ver
+    this.flag = flag
+    this.seq = seq
+    this.errno = errno
+  }
 }
 
 /** What follows a head, in this order. */
@@ -119,20 +142,7 @@ export function readRequestHead(
   checkLength('message', lengths.msg, 'maxMessageBytes', limits.maxMessageBytes, seq, 'request')
   checkBlobSign(lengths.blob, seq, 'request')
   checkLength('blob', lengths.blob, 'maxBlobBytes', limits.maxBlobBytes, seq, 'request')
-  return {
-    ver,
-    format: bytes[at + 3]!,
-    action: named ? '' : action,
-    seq,
-    clientId: readU64(bytes, at + 16),
-    window: 0,
-    open: false,
-    msLeft: 0,
-    consumed: 0,
-    skipped: false,
-    msg: EMPTY_BYTES,
-    blob: EMPTY_BYTES,
-  }
+  return new RequestFrame(ver, bytes[at + 3]!, named ? '' : action, seq, readU64(bytes, at + 16))
 }
 
 /** Reads and checks a response head of version `expected`, with a flag that both versions have; fills `lengths`. */
@@ -164,7 +174,7 @@ export function readResponseHead(
   } else {
     throw new ProtocolError(4400, `response ${seq} has the unknown flag ${flag}`)
   }
-  return { ver, flag, seq, errno: flag === FLAG_ERRNO ? msg : 0, skipped: false, msg: EMPTY_BYTES, blob: EMPTY_BYTES }
+  return new ResponseFrame(ver, flag, seq, flag === FLAG_ERRNO ? msg : 0)
 }
 
 /** Writes a request head. `actionBytes` is the length of the action string that follows, or -1 where `action` counts. */

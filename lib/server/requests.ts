@@ -193,5 +193,5 @@ export class Requests {
 
 /** A round trip, or the offer. */
 export function isPing(frame: RequestFrame): boolean {
-  return frame.action === PING_ACTION && frame.msg.length === 0 && frame.blob.length === 0
+  return frame.action === PING_ACTION && frame.msgBytes === 0 && frame.blob.length === 0
 }

@@ -163,7 +163,7 @@ export class ServerStreamTask extends ServerTask implements IncomingEvents, Outg
       this.stop(new CallRefused('rpc_overflow', 'maxHeldBytes leaves no room for an item'))
       return
     }
-    if (incoming === undefined || !incoming.receive(frame.msg.length + frame.blob.length)) {
+    if (incoming === undefined || !incoming.receive(frame.msgBytes + frame.blob.length)) {
       this.owner.breach(`call ${this.seq}: an item came without credit`)
       return
     }

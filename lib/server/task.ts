@@ -71,13 +71,12 @@ export class ServerTask extends Expiring implements ServerCall {
   }
 
   get input(): unknown {
-    const { msg } = this.#frame
-    if (msg.length === 0) {
+    if (this.#frame.msgBytes === 0) {
       if (typeof this.action === 'number') return undefined
       throw new CallRefused('rpc_decode', `${this.action} was called with an empty message; unit is c0`)
     }
     try {
-      return this.owner.codec.decode(msg)
+      return this.#frame.read(this.owner.codec)
     } catch (cause) {
       throw new CallRefused('rpc_decode', `the argument of ${this.action}: ${RpcError.from(cause).message}`, cause)
     }
@@ -116,7 +115,7 @@ export class ServerTask extends Expiring implements ServerCall {
 
   /** Bytes it keeps alive while it runs. */
   get heldBytes(): number {
-    return this.#frame.msg.length + this.#frame.blob.length
+    return this.#frame.msgBytes + this.#frame.blob.length
   }
 
   /** Such as `Host.load #12 from tcp://127.0.0.1:50312, running 130 ms`. */

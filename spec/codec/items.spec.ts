@@ -4,13 +4,22 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { bytesOf, readItem } from '../../lib/codec/items.ts'
+import { bytesOf, type ItemParts, readItem } from '../../lib/codec/items.ts'
 import { msgpack } from '../../lib/codec/msgpack.ts'
 import { RpcError } from '../../lib/error.ts'
+import { Body } from '../../lib/protocol/body.ts'
 import { fromHex, toHex } from '../support/hex.ts'
 
 const codec = msgpack()
 const NONE = new Uint8Array(0)
+
+/** The parts as the body of a frame. */
+function came({ msg, blob }: ItemParts): Body {
+  const body = new Body()
+  body.place(msg)
+  body.blob = blob
+  return body
+}
 
 describe('an item that goes out', () => {
   it('is the blob of its frame where it is bytes, without a copy', () => {
@@ -42,32 +51,32 @@ describe('an item that goes out', () => {
 describe('an item that came', () => {
   it('is its blob, without a copy', () => {
     const blob = fromHex('ff 00')
-    assert.equal(readItem(codec, { msg: NONE, blob }), blob)
+    assert.equal(readItem(codec, came({ msg: NONE, blob })), blob)
   })
 
   it('is no bytes at all for the message c4 00', () => {
-    assert.deepEqual(readItem(codec, { msg: fromHex('c4 00'), blob: NONE }), new Uint8Array(0))
+    assert.deepEqual(readItem(codec, came({ msg: fromHex('c4 00'), blob: NONE })), new Uint8Array(0))
   })
 
   it('is unit without message and blob, and for nil', () => {
-    assert.equal(readItem(codec, { msg: NONE, blob: NONE }), undefined)
-    assert.equal(readItem(codec, { msg: fromHex('c0'), blob: NONE }) ?? undefined, undefined)
+    assert.equal(readItem(codec, came({ msg: NONE, blob: NONE })), undefined)
+    assert.equal(readItem(codec, came({ msg: fromHex('c0'), blob: NONE })) ?? undefined, undefined)
   })
 
   it('is what the codec makes of its message', () => {
-    assert.deepEqual(readItem(codec, { msg: fromHex('81 a1 61 01'), blob: NONE }), { a: 1 })
+    assert.deepEqual(readItem(codec, came({ msg: fromHex('81 a1 61 01'), blob: NONE })), { a: 1 })
   })
 
   it('fails as the codec does', () => {
     assert.throws(
-      () => readItem(codec, { msg: fromHex('c1'), blob: NONE }),
+      () => readItem(codec, came({ msg: fromHex('c1'), blob: NONE })),
       error => RpcError.is(error, 'rpc_decode'),
     )
   })
 
   it('is refused with both a message and a blob, which no item has', () => {
     assert.throws(
-      () => readItem(codec, { msg: fromHex('01'), blob: fromHex('02 03') }),
+      () => readItem(codec, came({ msg: fromHex('01'), blob: fromHex('02 03') })),
       error => RpcError.is(error, 'rpc_decode') && /1 bytes of message and 2 bytes of blob/.test(error.message),
     )
   })
@@ -78,7 +87,7 @@ describe('an item that came', () => {
       fc.property(item, value => {
         const parts = bytesOf(value) ?? { msg: codec.encode(value), blob: NONE }
         assert.ok(parts.msg.length === 0 || parts.blob.length === 0)
-        assert.deepEqual(readItem(codec, parts), value)
+        assert.deepEqual(readItem(codec, came(parts)), value)
       }),
     )
   })
