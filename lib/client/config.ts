@@ -150,6 +150,7 @@ export function callTimeout(
   window = 0,
   deadline: number = Number.POSITIVE_INFINITY,
 ): number {
+  if (timeoutMs === undefined && deadline === Number.POSITIVE_INFINITY && window <= 0) return config.taskTimeoutMs
   checkNumber('timeoutMs', timeoutMs ?? 0, 'a number of milliseconds')
   checkNumber('deadline', deadline, 'milliseconds since 1970')
   const unlimited = window > 0 ? Number.POSITIVE_INFINITY : config.taskTimeoutMs

@@ -1,17 +1,15 @@
 /**
  * The slots of one kind of call on one connection: a window, and the queue in front of it.
  */
-import type { Subscription } from 'rxjs'
-import { Inlet } from '../flow/inlet.ts'
-import { slidingWindow } from '../flow/sliding-window.ts'
+import { Subscription } from 'rxjs'
+import { SlidingWindow } from '../flow/sliding-window.ts'
 import type { ClientTask } from './task.ts'
 
 /** Slots for calls, or for streams. */
 export class Slots {
   /** Tasks that wait for a slot, oldest first; other connections may take them as well. */
   readonly queue: Set<ClientTask>
-  readonly #entered = new Inlet<ClientTask>()
-  readonly #freed = new Inlet<void>()
+  #window: SlidingWindow<ClientTask> | undefined
   #size = 0
   #taken = 0
 
@@ -32,31 +30,36 @@ export class Slots {
   /** Gives `size` slots to the tasks that wait, and to those that come, for as long as the result is not unsubscribed. */
   start(size: number, send: (task: ClientTask) => void, failed: (error: unknown) => void): Subscription {
     this.#size = size
-    const window = slidingWindow<ClientTask>({ size, released$: this.#freed.values$, queue: this.queue })
-    return this.#entered.values$.pipe(window).subscribe({
-      next: task => {
-        this.#taken++
-        task.holdsSlot = true
-        if (task.over)
-          this.release(task) // it left within the turn it came in
-        else send(task)
-      },
-      error: failed,
+    const window = new SlidingWindow<ClientTask>(size, this.queue, task => {
+      this.#taken++
+      task.holdsSlot = true
+      if (task.over) {
+        this.release(task) // it left within the turn it came in
+        return
+      }
+      try {
+        send(task)
+      } catch (error) {
+        failed(error)
+      }
     })
+    this.#window = window
+    window.fill()
+    return new Subscription(() => window.close())
   }
 
   /** A task comes in: it is sent at once, or waits. */
   enter(task: ClientTask): void {
-    if (this.#size === 0) this.queue.add(task)
-    else this.#entered.next(task)
+    if (this.#window === undefined) this.queue.add(task)
+    else this.#window.enter(task)
   }
 
   /** The task is over: what it has here is free. */
   release(task: ClientTask): void {
-    this.queue.delete(task)
+    if (this.queue.size > 0) this.queue.delete(task)
     if (!task.holdsSlot) return
     task.holdsSlot = false
     this.#taken--
-    this.#freed.next(undefined)
+    this.#window?.release()
   }
 }

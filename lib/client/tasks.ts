@@ -200,8 +200,8 @@ export class Tasks implements TaskOwner {
 
   released(task: ClientTask): void {
     this.#backlog.waiting.leave(task)
-    this.#held.delete(task)
-    this.#leaving.delete(task)
+    if (this.#held.size > 0) this.#held.delete(task)
+    if (this.#leaving.size > 0) this.#leaving.delete(task)
     this.routes.delete(task.seq)
     const slots = task.streams ? this.#streams : this.#calls
     slots.release(task)

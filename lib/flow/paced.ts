@@ -23,13 +23,23 @@ export interface Pace {
 /** Subscribes to the items; with a pace, fills in its `done`, and counts nothing as consumed by itself. */
 export type PacedSource<T> = (subscriber: Subscriber<T>, pace: Pace | undefined) => TeardownLogic
 
+/** One function for all, as a call is made for each subscription: RxJS gives it the Observable as `this`. */
+function startUnpaced(this: Paced<unknown>, subscriber: Subscriber<unknown>): TeardownLogic {
+  return Paced.start(this, subscriber)
+}
+
 /** An Observable over a network whose sender is held by what its consumer has not done with. */
 export class Paced<T> extends Observable<T> implements AsyncIterable<T> {
   readonly #start: PacedSource<T>
 
   constructor(start: PacedSource<T>) {
-    super(subscriber => start(subscriber, undefined))
+    super(startUnpaced as (this: Observable<T>, subscriber: Subscriber<T>) => TeardownLogic)
     this.#start = start
+  }
+
+  /** Subscribes as any Observable does: what `next` has returned from is consumed. */
+  static start<T>(source: Paced<T>, subscriber: Subscriber<T>): TeardownLogic {
+    return source.#start(subscriber, undefined)
   }
 
   /**

@@ -152,6 +152,7 @@ export class RunningCalls {
   }
 
   add(task: ServerTask): void {
+    task.startClock()
     this.#tasks.set(task.seq, task)
     this.#heldBytes += task.heldBytes
     if (task.shape !== 'unary') this.#streams++

@@ -25,13 +25,13 @@ export class ServerTask extends Expiring implements ServerCall {
   readonly seq: U64
   readonly ver: number
   readonly timeoutMs: number
-  readonly deadline: number
   readonly fail: (value: unknown) => UserError = fail
   errors: ErrorsKind | undefined
   headers: Readonly<Record<string, string>> = NO_HEADERS
   protected readonly owner: TaskOwner
   readonly #frame: RequestFrame
-  readonly #cameAt: number = asyncScheduler.now()
+  /** Set when it is first asked for, at the latest when the call outlives its dispatch: most never need the clock. */
+  #deadline = 0
   #aborter: AbortController | undefined
   #source: Subscriber<unknown> | undefined
   #promised = false
@@ -46,12 +46,21 @@ export class ServerTask extends Expiring implements ServerCall {
     this.seq = frame.seq
     this.ver = frame.ver
     this.timeoutMs = frame.msLeft > 0 ? Math.min(frame.msLeft, MAX_CALL_MS) : this.longest(frame)
-    this.deadline = this.#cameAt + this.timeoutMs
   }
 
   /** How long it may run where the caller does not say. */
   protected longest(frame: RequestFrame): number {
     return frame.ver === 1 ? this.owner.maxCallMs : MAX_CALL_MS
+  }
+
+  get deadline(): number {
+    this.startClock()
+    return this.#deadline
+  }
+
+  /** Its time runs, if not since before. */
+  startClock(): void {
+    this.#deadline ||= asyncScheduler.now() + this.timeoutMs
   }
 
   get shape(): CallShape {
@@ -120,7 +129,7 @@ export class ServerTask extends Expiring implements ServerCall {
 
   /** Such as `Host.load #12 from tcp://127.0.0.1:50312, running 130 ms`. */
   override toString(): string {
-    return taskText(this, this.peer.address, asyncScheduler.now() - this.#cameAt)
+    return taskText(this, this.peer.address, asyncScheduler.now() - (this.deadline - this.timeoutMs))
   }
 
   static {

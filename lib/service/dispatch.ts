@@ -1,6 +1,7 @@
 /**
  * The dispatch of services: finds the handler, checks what goes in and out. Rust: what the `service` macro generates.
  */
+import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { CallRefused, type Dispatch, ReplyWithBlob, type ServerCall } from '../server/dispatch.ts'
 import { checked, eachItem, then } from './check.ts'
 import type { WithBlob } from './client.ts'
@@ -65,6 +66,11 @@ function dispatchMethod(method: MethodData, handlers: Readonly<Record<string, un
     return givesItems ? finishItems(answer) : then(answer, finishAnswer)
   }
 
+  const runChecked = (schema: StandardSchemaV1, call: ServerCall): unknown =>
+    then(checked(schema, call.input, 'rpc_decode', what('argument')), input =>
+      finish(handler.call(handlers, input, call)),
+    )
+
   return call => {
     call.errors = method.errors
     if (method.kind !== 'unary') {
@@ -81,11 +87,7 @@ function dispatchMethod(method: MethodData, handlers: Readonly<Record<string, un
     if (!takesBlob && call.blob.length > 0) {
       throw new CallRefused('rpc_decode', `${call.blob.length} bytes of blob that ${method.action} does not take`)
     }
-    const run = (input: unknown): unknown => {
-      return finish(handler.call(handlers, input, call))
-    }
-    return inputSchema === undefined
-      ? run(call.input)
-      : then(checked(inputSchema, call.input, 'rpc_decode', what('argument')), run)
+    if (inputSchema === undefined) return finish(handler.call(handlers, call.input, call))
+    return runChecked(inputSchema, call)
   }
 }
