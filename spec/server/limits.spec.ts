@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { EMPTY, Observable, of, Subject } from 'rxjs'
+import { defer, EMPTY, map, Observable, of, Subject, timer } from 'rxjs'
 import { type Bound, type Link, type Listener, ReplyWithBlob, RpcServer } from '../../lib/node/index.ts'
 import { atServer, BOTH_VERSIONS, follow, turn, type Version } from '../support/arena.ts'
 import { concat } from '../support/hex.ts'
@@ -170,6 +170,16 @@ describe('a server', () => {
         )
         assert.equal(live.answers.length >= 9, true)
       }
+    }),
+  )
+
+  it(
+    'counts the deadline of a call from when it came, however late its handler asks for it',
+    virtually(({ end, server, client, record }) => {
+      const { address } = server({ dispatch: call => timer(7_000).pipe(map(() => call.deadline)) })
+      const seen = record(defer(() => client(address).call({ action: 'Late.asks', timeoutMs: 10_000 })))
+      end(8_000)
+      return () => assert.match(JSON.stringify(seen), /7000 next.*10000/)
     }),
   )
 
