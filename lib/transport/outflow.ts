@@ -57,7 +57,10 @@ export class Outflow implements Turns {
     if (this.#turning !== undefined && !this.#turning.closed) return
     this.#turning = (this.#link.turn ?? asapScheduler).schedule(() => {
       this.#turning = undefined
-      this.#goOn(this.#turns)
+      const turns = [...this.#turns]
+      // The link may be far enough ahead before it has drained: then whoever waits for that does not wait for the others, too.
+      if (this.open) this.#goOn(this.#waiting)
+      this.#goOn(this.#turns, turns)
     })
   }
 
@@ -81,8 +84,8 @@ export class Outflow implements Turns {
     this.#waiting.clear()
   }
 
-  #goOn(producers: Set<Pumpable>): void {
-    for (const producer of [...producers]) {
+  #goOn(producers: Set<Pumpable>, due: readonly Pumpable[] = [...producers]): void {
+    for (const producer of due) {
       // One of those before may have ended it.
       if (producers.delete(producer)) producer.pump()
     }

@@ -170,6 +170,19 @@ describe('the outflow of a link', () => {
     assert.equal(order.join(''), 'abababa')
   })
 
+  it('lets those who wait go first with the turns of the others, where the link is far enough ahead before it has drained', () => {
+    const arena = new Arena()
+    const { outflow, link, order } = arena
+    arena.behind(MARK + 1)
+    outflow.wait(arena.producer('waits'))
+    outflow.yield(arena.producer('yields'))
+    link.unsentBytes = MARK
+    arena.turn()
+    assert.deepEqual(order, ['waits', 'yields'])
+    arena.drain()
+    assert.deepEqual(order, ['waits', 'yields'])
+  })
+
   it('gives no turn to whoever was forgotten', () => {
     const arena = new Arena()
     const { outflow, order } = arena
