@@ -17,9 +17,10 @@ const MESSAGE_ROOM = 1024
 const BY_REFERENCE = 4 * 1024
 /**
  * A batch that reached this size leaves without waiting for the turn's end: so the far end begins while this one still writes.
- * With 128 small calls in flight over TCP that is worth half as many calls again as one write a turn.
+ * With 128 small calls in flight over TCP that is worth half as many calls again as one write a turn; smaller ones cost more
+ * than the calls in them.
  */
-const BATCH_BYTES = 4 * 1024
+const BATCH_BYTES = 6 * 1024
 
 /** What a writer holds between turns. */
 const NO_SLAB = new Uint8Array(0)
@@ -40,7 +41,7 @@ const MOST_SMALL_SPARES = 128
 export interface WriterOptions {
   /** Where the flush at the end of a turn is scheduled. Default: the link's `turn`. */
   readonly scheduler?: SchedulerLike
-  /** A batch that reached this size leaves without waiting for the turn's end. Default 4 KiB. */
+  /** A batch that reached this size leaves without waiting for the turn's end. Default 6 KiB. */
   readonly batchBytes?: number
 }
 

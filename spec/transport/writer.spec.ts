@@ -124,13 +124,13 @@ describe('LinkWriter', () => {
     assert.equal(link.sends.length, 1)
   })
 
-  it('flushes in the midst of a turn as soon as a batch waits, of 4 KiB unless told', () => {
+  it('flushes in the midst of a turn as soon as a batch waits, of 6 KiB unless told', () => {
     const link = new RecordingLink()
     const scheduler = new VirtualTimeScheduler()
     const writer = new LinkWriter(link, { scheduler })
     const frames: Uint8Array[] = []
     let waiting = 0
-    while (waiting + HEAD.length + 1000 < 4 * KIB) {
+    while (waiting + HEAD.length + 1000 < 6 * KIB) {
       frames.push(write(writer, { message: filled(1000, frames.length) }))
       waiting += HEAD.length + 1000
       assert.equal(link.sends.length, 0)
