@@ -13,6 +13,8 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 const encoded = new Map<string, Uint8Array>()
 const decoded = new Map<number, { readonly bytes: Uint8Array; readonly name: string }>()
+/** The one that was asked for last is likely to come again. */
+let last: { readonly bytes: Uint8Array; readonly name: string } = { bytes: new Uint8Array(0), name: '' }
 
 /** The UTF-8 bytes of a name, which all callers share: not to be changed. */
 export function encodeActionName(name: string): Uint8Array {
@@ -26,10 +28,14 @@ export function encodeActionName(name: string): Uint8Array {
 
 /** The name that `length` bytes from `at` on spell (default: all of them), or `undefined` where they are not UTF-8. */
 export function decodeActionName(bytes: Uint8Array, at = 0, length: number = bytes.length): string | undefined {
+  if (last.bytes.length === length && same(last.bytes, bytes, at)) return last.name
   let hash = length
   for (let i = at; i < at + length; i++) hash = (Math.imul(hash, 31) + bytes[i]!) | 0
   const known = decoded.get(hash)
-  if (known !== undefined && known.bytes.length === length && same(known.bytes, bytes, at)) return known.name
+  if (known !== undefined && known.bytes.length === length && same(known.bytes, bytes, at)) {
+    last = known
+    return known.name
+  }
   const own = new Uint8Array(bytes.subarray(at, at + length))
   let name: string
   try {
