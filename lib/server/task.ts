@@ -12,6 +12,7 @@ import { UP_CANCEL, UP_CREDIT } from '../protocol/heads-v2.ts'
 import type { CallShape } from '../protocol/shape.ts'
 import { CallRefused, type Dispatch, fail, isPromiseLike, type Peer, type ServerCall } from './dispatch.ts'
 import { HandlerSubscriber } from './handler-subscriber.ts'
+import { readInput } from './input.ts'
 import type { TaskOwner } from './task-owner.ts'
 import { printsAsText, taskText } from './task-text.ts'
 
@@ -80,15 +81,7 @@ export class ServerTask extends Expiring implements ServerCall {
   }
 
   get input(): unknown {
-    if (this.#frame.msgBytes === 0) {
-      if (typeof this.action === 'number') return undefined
-      throw new CallRefused('rpc_decode', `${this.action} was called with an empty message; unit is c0`)
-    }
-    try {
-      return this.#frame.read(this.owner.codec)
-    } catch (cause) {
-      throw new CallRefused('rpc_decode', `the argument of ${this.action}: ${RpcError.from(cause).message}`, cause)
-    }
+    return readInput(this.#frame, this.action, this.owner.codec)
   }
 
   get peer(): Peer {
