@@ -8,6 +8,7 @@ import { join, resolve, sep } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
 const TSC = 'node_modules/typescript/bin/tsc'
+const TYPEDOC = 'tools/reference/node_modules/typedoc/bin/typedoc'
 const NO_SKIPS = Boolean(process.env.CI || process.env.RAZOR_NO_SKIP)
 /** Where V8 leaves what ran, for the coverage report. */
 const COVERAGE = resolve('coverage/tmp')
@@ -21,6 +22,13 @@ const COMMANDS = {
     ['the browser-safe part', TSC, '-p', 'tsconfig.json', '--noEmit'],
     ['all of lib', TSC, '-p', 'tsconfig.node.json', '--noEmit'],
     ['specs and type specs', TSC, '-p', 'tsconfig.types.json'],
+    ['what the front ends need', 'tools/nested.mjs', 'demo/front-ends'],
+    ['the front ends', TSC, '-p', 'demo/front-ends/tsconfig.json'],
+  ],
+  docs: [
+    ['links', 'tools/links.mjs'],
+    ['what the reference needs', 'tools/nested.mjs', 'tools/reference'],
+    ['the reference of every export', TYPEDOC, '--options', 'tools/reference'],
   ],
   build: [['dist', 'tools/build.mjs']],
   package: [
@@ -40,7 +48,7 @@ const SPECS = {
   streams: { places: ['streams/'], atOnce: 1, covers: false },
   faults: { places: ['faults/'], atOnce: 1, covers: false },
   interop: { places: ['interop/'], atOnce: 1, covers: false },
-  cli: { places: ['cli/', 'demo', 'readme'], atOnce: 1, covers: false },
+  cli: { places: ['cli/', 'demo', 'readme', 'docs'], atOnce: 1, covers: false },
   browser: { places: ['browser/'], atOnce: 1, covers: false },
 }
 

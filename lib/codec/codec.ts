@@ -2,7 +2,7 @@
  * How a value becomes the message of a frame and back. A codec is stateless: two messages never share anything.
  */
 
-/** Limits that hold before anything is allocated for what they bound. Defaults in {@link DECODE_LIMITS}. */
+/** Limits that hold before anything is allocated for what they bound. */
 export interface DecodeLimits {
   /** Arrays and maps inside one another, the outermost being 1. Default 64. */
   readonly maxDepth: number
@@ -12,6 +12,7 @@ export interface DecodeLimits {
   readonly maxKeys: number
 }
 
+/** What holds where a codec is not told otherwise. */
 export const DECODE_LIMITS: DecodeLimits = { maxDepth: 64, maxElements: 100_000, maxKeys: 10_000 }
 
 /**

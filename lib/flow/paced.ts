@@ -59,7 +59,6 @@ export class Paced<T> extends Observable<T> implements AsyncIterable<T> {
     return new PacedIterator(this)
   }
 
-  // As that of any Observable, but that the first operator may want this very type: `pacedMap` does.
   override pipe(): Observable<T>
   override pipe<A>(a: UnaryFunction<this, A>): A
   override pipe<A, B>(a: UnaryFunction<this, A>, b: UnaryFunction<A, B>): B
@@ -127,6 +126,7 @@ export class Paced<T> extends Observable<T> implements AsyncIterable<T> {
     j: UnaryFunction<I, J>,
     ...more: UnaryFunction<any, any>[]
   ): Observable<unknown>
+  /** As that of any Observable, but that the first operator may want this very type: `pacedMap` does. */
   override pipe(...operators: UnaryFunction<any, any>[]): any {
     return operators.reduce((source, operator) => operator(source), this as unknown)
   }

@@ -36,6 +36,7 @@ export interface GatewayConfig {
   readonly closeWaitMs: number
 }
 
+/** What holds for a gateway where it is not told otherwise. */
 export const GATEWAY_DEFAULTS: GatewayConfig = {
   connectTimeoutMs: 10_000,
   idleTimeoutMs: 180_000,

@@ -89,6 +89,7 @@ export class Gateway {
     })
   }
 
+  /** What it counts: connections, and the bytes they carried. */
   stats(): GatewayStats {
     return this.#passages.stats()
   }

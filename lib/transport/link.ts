@@ -30,6 +30,7 @@ export interface Link {
 
   /** Stops and restarts reading; pausing is advice where the platform cannot pause (a browser's WebSocket). Idempotent. */
   pause(): void
+  /** See {@link Link.pause}. */
   resume(): void
 
   /**

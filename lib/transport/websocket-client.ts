@@ -9,6 +9,7 @@ import { type WebSocketLike, WebSocketLink } from './websocket-link.ts'
 /** What makes a WebSocket. */
 export type WebSocketConstructor = new (url: string, protocols?: string[]) => WebSocketLike
 
+/** What {@link webSocketDialer} can be told. */
 export interface WebSocketDialerOptions {
   /** Default: the global `WebSocket`, which Node has from version 22 on. */
   readonly WebSocket?: WebSocketConstructor | undefined
@@ -18,7 +19,7 @@ export interface WebSocketDialerOptions {
   readonly binaryType?: 'arraybuffer' | 'nodebuffer' | undefined
   /** Paces the looks at `bufferedAmount` while somebody waits for `drained$`. Default `asyncScheduler`. */
   readonly scheduler?: SchedulerLike | undefined
-  /** Makes the link of an open socket. Default: a {@link WebSocketLink}. */
+  /** Makes the link of an open socket. Default: the link of a browser. */
   readonly link?: ((socket: WebSocketLike, address: string) => Link) | undefined
 }
 

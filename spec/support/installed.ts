@@ -5,7 +5,7 @@
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const repository = fileURLToPath(new URL('../../', import.meta.url))
@@ -32,7 +32,8 @@ export function projectWith(...folders: readonly string[]): Project {
     mkdirSync(dirname(join(folder, 'node_modules', name)), { recursive: true })
     symlinkSync(join(repository, 'node_modules', name), join(folder, 'node_modules', name))
   }
-  for (const name of folders) cpSync(join(repository, name), join(folder, name), { recursive: true })
+  const isSource = (path: string): boolean => basename(path) !== 'node_modules'
+  for (const name of folders) cpSync(join(repository, name), join(folder, name), { recursive: true, filter: isSource })
   return {
     folder,
     razor: join(own, 'dist/cli/main.js'),
