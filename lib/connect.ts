@@ -4,7 +4,7 @@
 import type { Observable } from 'rxjs'
 import type { Caller, CallRequest, ClientInterceptor, Reply } from './client/call.ts'
 import { RpcClient } from './client/client.ts'
-import { CLIENT_DEFAULTS, type ClientConfig, type ClientFacts, type LogEntry } from './client/config.ts'
+import { CLIENT_DEFAULTS, type ClientConfig, type ClientFacts } from './client/config.ts'
 import { type FailoverOptions, FailoverPool } from './client/failover.ts'
 import { ConnPool } from './client/pool.ts'
 import type { Pool } from './client/pool-duties.ts'
@@ -12,6 +12,7 @@ import type { ClientHoldings, PoolStats } from './client/stats.ts'
 import type { ClientEvent, ClientStatus } from './client/status.ts'
 import type { Codec } from './codec/codec.ts'
 import { MSGPACK } from './codec/msgpack.ts'
+import { type Logger, logTo } from './logger.ts'
 import { asU64, type U64 } from './protocol/bytes.ts'
 import { type ServiceClient, serviceClient, type UseOptions } from './service/client.ts'
 import type { Contract } from './service/contract.ts'
@@ -29,8 +30,8 @@ export interface ConnectOptions extends Partial<ClientConfig> {
   readonly token?: () => string
   /** Text to text, for `authenticate` too. */
   readonly meta?: Readonly<Record<string, string>>
-  /** Where entries for a log go. Default: nowhere. */
-  readonly log?: (entry: LogEntry) => void
+  /** Hears what no call's error tells. Default: nobody does. */
+  readonly logger?: Logger
   /** See every call, the first one outermost. Default: none. */
   readonly interceptors?: readonly ClientInterceptor[]
   /** The constructor for `ws:` and `wss:`. Default: the global one; in `razor-rx/node` that of `ws`. */
@@ -133,11 +134,11 @@ export function clientAt(
 
 /** The facts of a client; throws a `TypeError` for an option that is none. */
 export function factsOf(options: ConnectOptions): ClientFacts {
-  const { codec = MSGPACK, clientId = 0, log = () => {} } = options
+  const { codec = MSGPACK, clientId = 0, logger } = options
   const id = asU64(clientId)
   if (id === undefined) throw new TypeError(`clientId must be an integer from 0 to 2^64 - 1, not ${clientId}`)
   const config: ClientConfig = { ...CLIENT_DEFAULTS, ...given(options) }
-  return { config, codec, control: MSGPACK, clientId: id, token: options.token, meta: options.meta, log }
+  return { config, codec, control: MSGPACK, clientId: id, token: options.token, meta: options.meta, log: logTo(logger) }
 }
 
 function clientOver(pool: Pool, { config }: ClientFacts, { interceptors = [] }: ConnectOptions): Client {

@@ -24,6 +24,7 @@ export interface LogFields {
 export interface Logger {
   /** What the far end was told as well. */
   debug(fields: LogFields, message: string): void
+  /** Nothing is wrong: what an operator may want to see, such as a restart. */
   info(fields: LogFields, message: string): void
   /** The far end breaks the rules, or is lost. */
   warn(fields: LogFields, message: string): void

@@ -59,6 +59,7 @@ export class RpcServer<Target = string | Listener> {
     return this.#server.listen(this.listener(target))
   }
 
+  /** What it counts: figures of this moment, and what was dropped since the start. */
   stats(): ServerStats {
     return this.#server.stats()
   }

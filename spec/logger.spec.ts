@@ -7,7 +7,7 @@ import { Writable } from 'node:stream'
 import { describe, it, type TestContext } from 'node:test'
 import { firstValueFrom } from 'rxjs'
 import { RpcError } from '../lib/error.ts'
-import { type Logger, RpcServer, type RpcServerOptions } from '../lib/index.ts'
+import { type Link, type Logger, memoryListener, RpcServer, type RpcServerOptions } from '../lib/index.ts'
 import { logTo } from '../lib/logger.ts'
 import { connect } from '../lib/node/index.ts'
 import { expectNoLeaks } from './support/leaks.ts'
@@ -118,6 +118,37 @@ function dispatch(): NonNullable<RpcServerOptions['dispatch']> {
     return call.input
   }
 }
+
+describe('the logger of a client', () => {
+  it('gets what no call is told, and does no harm where it throws', async t => {
+    const far: Link[] = []
+    const bound = memoryListener('memory:client-logged')
+      .listen()
+      .subscribe({
+        next: ({ links$ }) => links$.subscribe({ next: link => far.push(link), error: assert.fail }),
+        error: assert.fail,
+      })
+    const entries: Logged[] = []
+    const collecting = loggerTo(entry => entries.push(entry))
+    const clients = [collecting, throwing].map(logger =>
+      connect('memory:client-logged', { logger, version: 1, redial: 'on-call' }),
+    )
+    t.after(async () => {
+      for (const client of clients) await client.close({ waitMs: 0 })
+      bound.unsubscribe()
+      await expectNoLeaks()
+    })
+    for (const [i, client] of clients.entries()) {
+      const failed = failure(client.call({ action: 1 }))
+      far[i]!.chunks$.subscribe({ error: assert.fail })
+      far[i]!.send(new Uint8Array(64)) // no frame
+      assert.equal((await failed).code, 'rpc_io_err')
+    }
+    const [{ level, address, message }] = entries as [Logged]
+    assert.deepEqual([level, address], ['warn', 'memory:client-logged'])
+    assert.match(message, /magic/)
+  })
+})
 
 describe('the logger of a server', () => {
   it('gets what the caller is not told', async t => {

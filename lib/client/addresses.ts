@@ -31,6 +31,7 @@ export class Addresses {
   readonly #leaving = new Set<ConnPool>()
   readonly #watching = new Map<ConnPool, Subscription>()
   #given = 0
+  #lateAnswers = 0
 
   constructor(options: AddressesOptions) {
     this.#options = options
@@ -44,6 +45,11 @@ export class Addresses {
   /** Those that were removed, too, as long as they have calls. */
   get all(): ConnPool[] {
     return [...this.#pools.values(), ...this.#leaving]
+  }
+
+  /** Late answers of those that are gone. */
+  get lateAnswers(): number {
+    return this.#lateAnswers
   }
 
   at(address: string | undefined): ConnPool | undefined {
@@ -102,6 +108,7 @@ export class Addresses {
     this.#options.events.next({ type: 'removed', address: pool.address })
     const forget = (): void => {
       this.#leaving.delete(pool)
+      this.#lateAnswers += pool.addressStats().lateAnswers
       this.#watching.get(pool)?.unsubscribe()
       this.#watching.delete(pool)
     }

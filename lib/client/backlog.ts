@@ -1,7 +1,7 @@
 /**
  * The calls of one address that wait for a connection, or for a slot on one: whichever connection has a slot first takes the oldest.
  */
-import type { Subscription } from 'rxjs'
+import { filter, type Observable, Subject, type Subscription, startWith, take } from 'rxjs'
 import type { RpcCode } from '../error.ts'
 import type { ClientFacts } from './config.ts'
 import { Deadlines } from './deadlines.ts'
@@ -16,6 +16,8 @@ export class Backlog {
   readonly streams: Set<ClientTask> = new Set()
   readonly waiting: Waiting
   readonly deadlines: Deadlines
+  /** Emits when nothing is out any more on one of the connections. */
+  readonly idle: Subject<void> = new Subject<void>()
 
   constructor(facts: ClientFacts) {
     this.waiting = new Waiting(facts)
@@ -24,6 +26,11 @@ export class Backlog {
 
   get size(): number {
     return this.calls.size + this.streams.size
+  }
+
+  /** Emits once, as soon as it is `idle`; that is looked at now, and whenever nothing is out any more on one of the connections. */
+  once(idle: () => boolean): Observable<unknown> {
+    return this.idle.pipe(startWith(undefined), filter(idle), take(1))
   }
 
   /** Runs the deadlines, for as long as the result is not unsubscribed. */

@@ -89,6 +89,7 @@ export interface ClientConfig extends FrameLimits {
   readonly closeWaitMs: number
 }
 
+/** What holds for a client where it is not told otherwise. */
 export const CLIENT_DEFAULTS: ClientConfig = {
   ...FRAME_LIMITS,
   taskTimeoutMs: 20_000,

@@ -86,16 +86,16 @@ export class ClientConnection {
     this.#idleFrames = new PerSecond(config.maxIdleFramesPerSecond, config.tickMs)
   }
 
-  /** Starts reading, and comes to terms with the server: frames go to the `routes` under their seq. The link may end from within. */
-  start(routes: Routes<U64, Observer<ResponseFrame>>): void {
-    const { tickMs, connectTimeoutMs, maxHeldBytes, version } = this.#facts.config
+  /** Starts reading, comes to terms with the server within `agreeMs`: frames go to the `routes` under their seq. May end from within. */
+  start(routes: Routes<U64, Observer<ResponseFrame>>, agreeMs: number): void {
+    const { tickMs, maxHeldBytes, version } = this.#facts.config
     const lost = throwError(() => new RpcError('rpc_io_err', `${this.#link.address} closed the connection`))
     const ticks$ = interval(tickMs).pipe(
       tap(() => this.#tick()),
       ignoreElements(),
     )
     this.#framer.room = (frame, bytes) => frame.flag !== DOWN_NEXT || this.#heldBytes + bytes <= maxHeldBytes
-    const answered$ = timer(connectTimeoutMs).pipe(
+    const answered$ = timer(agreeMs).pipe(
       tap(() => this.#session.checkAnswered()),
       ignoreElements(),
     )

@@ -6,10 +6,12 @@ import { RpcError } from '../error.ts'
 import type { Dialer } from '../transport/link.ts'
 import type { Backlog } from './backlog.ts'
 import type { ClientFacts } from './config.ts'
-import { Health } from './health.ts'
+import { Health, SHORT_LIVED_MS } from './health.ts'
 import { Member } from './member.ts'
+import type { ClientStats } from './stats.ts'
 import { ClientStream } from './stream.ts'
 import type { TasksEvents } from './stream-events.ts'
+import { sumStats } from './sums.ts'
 
 /** What happens to the connections of a pool. */
 export interface ConnectionsEvents {
@@ -35,8 +37,10 @@ export class Connections {
   readonly #members = new Set<Member>()
   /** The one that had room last. */
   #front: ClientStream | undefined
-  /** A dial for growth failed: until then no other is made. */
+  /** A dial for growth was of no use: until then no other is made. */
   #noGrowthUntil = 0
+  /** Of the connections that are over. */
+  #lateAnswers = 0
   #shrinking: Subscription | undefined
   #closed = false
 
@@ -51,6 +55,12 @@ export class Connections {
   /** Those that are not over; one that is just being made is missing. */
   get streams(): ClientStream[] {
     return [...this.#members].flatMap(({ stream }) => (stream === undefined ? [] : [stream]))
+  }
+
+  /** What they count, and what those that are over did. */
+  stats(): ClientStats {
+    const sum = sumStats(this.streams.map(stream => stream.stats()))
+    return { ...sum, lateAnswers: sum.lateAnswers + this.#lateAnswers }
   }
 
   /** How many take calls. */
@@ -83,6 +93,7 @@ export class Connections {
     if (this.health.down || this.#closed) return undefined
     if (usable > 0 && !this.#grows(usable, dialling, streams)) return first
     const { stream } = this.dial()
+    if (stream?.hasRoom(streams)) return stream // in memory it may be ready by now
     return first ?? (stream?.usable === true ? stream : undefined)
   }
 
@@ -101,11 +112,13 @@ export class Connections {
       leaving: reason => this.#gone(member, reason),
       lost: reason => {
         this.#members.delete(member)
+        this.#lateAnswers += member.stream?.stats().lateAnswers ?? 0
         this.#gone(member, reason)
       },
     })
     this.#events.changed()
-    this.#shrinking ??= this.#shrink()
+    if (this.#closed) this.#drop(member.stream)
+    else this.#shrinking ??= this.#shrink()
     return member
   }
 
@@ -142,7 +155,8 @@ export class Connections {
     if (!member.gone) {
       member.gone = true
       if (this.#front === member.stream) this.#front = undefined
-      if (!this.#closed && error.code !== 'rpc_canceled') this.#replace(member, error)
+      if (this.#closed) this.#failIfLast(error)
+      else if (error.code !== 'rpc_canceled') this.#replace(member, error)
       if (member.agreedAt !== undefined) this.#events.disconnected(error)
     }
     this.#events.changed()
@@ -151,13 +165,25 @@ export class Connections {
   /** Sees to it that what waits gets a connection, or fails. */
   #replace(member: Member, error: RpcError): void {
     if (this.usable > 0) {
-      if (member.agreedAt === undefined) this.#noGrowthUntil = asyncScheduler.now() + this.#facts.config.backoffFirstMs
+      const now = asyncScheduler.now()
+      const isShort = now - (member.agreedAt ?? now) < SHORT_LIVED_MS
+      if (isShort) this.#noGrowthUntil = now + this.#facts.config.backoffFirstMs
       return
     }
     if (!this.health.lost(error, member.agreedAt, this.#backlog.size > 0)) return
     this.#events.unreachable()
-    const turnedAway = RpcError.is(error, 'rpc_unauthenticated', 'rpc_forbidden')
-    this.#backlog.fail(turnedAway ? error.code : 'rpc_unreachable', error.message, error)
+    this.#failAll(error)
+  }
+
+  /** While it is being closed no connection takes the place of the last one. */
+  #failIfLast(error: RpcError): void {
+    if (this.#count(({ gone }) => !gone) === 0) this.#failAll(error)
+  }
+
+  /** None of what waits will be sent. */
+  #failAll(error: RpcError): void {
+    const isOwn = RpcError.is(error, 'rpc_unauthenticated', 'rpc_forbidden', 'rpc_canceled')
+    this.#backlog.fail(isOwn ? error.code : 'rpc_unreachable', error.message, error)
   }
 
   /** Closes those that were of no use for `connectionIdleMs`, all but `idleConnections`; looks while there are more. */
@@ -170,7 +196,7 @@ export class Connections {
         for (const member of this.#members) {
           if (!member.ready || member.look() < 2 || spare <= 0) continue
           spare--
-          from(member.stream!.close(0)).subscribe({ error: error => this.#complain(error) })
+          this.#drop(member.stream!)
         }
         if (this.#members.size > idleConnections) return
         this.#shrinking?.unsubscribe()
@@ -178,6 +204,10 @@ export class Connections {
       },
       error: error => this.#complain(error),
     })
+  }
+
+  #drop(stream: ClientStream): void {
+    from(stream.close(0)).subscribe({ error: error => this.#complain(error) })
   }
 
   #complain(error: unknown): void {

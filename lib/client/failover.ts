@@ -3,7 +3,10 @@
  */
 import {
   BehaviorSubject,
+  catchError,
+  concat,
   defer,
+  EMPTY,
   merge,
   type Observable,
   Subject,
@@ -19,12 +22,12 @@ import { Calling } from './calling.ts'
 import type { ClientFacts } from './config.ts'
 import { isNoUseAt } from './pool.ts'
 import type { Pool } from './pool-duties.ts'
-import { Retries } from './retry.ts'
+import { isMendable, Retries } from './retry.ts'
 import { Route, type RouteKind } from './route.ts'
 import { isStreaming } from './start-task.ts'
 import type { ClientHoldings, PoolStats } from './stats.ts'
 import type { ClientEvent, ClientStatus } from './status.ts'
-import { best } from './status.ts'
+import { best, same } from './status.ts'
 import { sumHoldings, sumStats } from './sums.ts'
 import type { ClientTask } from './task.ts'
 
@@ -96,9 +99,12 @@ export class FailoverPool extends Calling implements Pool {
     return sumHoldings(this.#addresses.all.map(({ holdings }) => holdings))
   }
 
+  /** What it counts, in all and by address. */
   stats(): PoolStats {
     const addresses = this.#addresses.all.map(pool => pool.addressStats())
-    return { ...sumStats(addresses), retries: this.#retries.count, addresses }
+    const { lateAnswers, ...sum } = sumStats(addresses)
+    const before = this.#addresses.lateAnswers
+    return { ...sum, lateAnswers: lateAnswers + before, retries: this.#retries.count, addresses }
   }
 
   /**
@@ -127,7 +133,18 @@ export class FailoverPool extends Calling implements Pool {
   }
 
   prewarm(connections?: number): Observable<never> {
-    return defer(() => merge(...this.#addresses.pools.map(pool => pool.prewarm(connections))))
+    return defer(() => {
+      const failures: unknown[] = []
+      const failed = (error: unknown): Observable<never> => {
+        failures.push(error)
+        return EMPTY
+      }
+      const all = this.#addresses.pools.map(pool => pool.prewarm(connections).pipe(catchError(failed)))
+      return concat(
+        merge(...all),
+        defer(() => (failures.length === 0 ? EMPTY : throwError(() => failures[0]))),
+      )
+    })
   }
 
   async close(waitMs?: number): Promise<void> {
@@ -146,7 +163,7 @@ export class FailoverPool extends Calling implements Pool {
     if (this.#state !== 'open') return false
     if (error instanceof UserError) return this.#redirected(task, error)
     const { address } = error
-    this.#route.failed(address)
+    if (isMendable(error)) this.#route.failed(address)
     // Its own address comes last.
     const pools = this.#route.others(address)
     const own = this.#addresses.at(address)
@@ -178,7 +195,7 @@ export class FailoverPool extends Calling implements Pool {
     const { pools } = this.#addresses
     this.#route.update(pools)
     const status: ClientStatus = this.#state === 'open' ? best(pools.map(pool => pool.status)) : { state: this.#state }
-    if (status.state !== this.#status.value.state || status.state === 'unhealthy') this.#status.next(status)
+    if (!same(this.#status.value, status)) this.#status.next(status)
   }
 
   #refusal(action?: string | number): RpcError {

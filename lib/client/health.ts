@@ -8,7 +8,7 @@ import { Backoff } from '../flow/backoff.ts'
 import type { ClientConfig } from './config.ts'
 
 /** A connection that its server gave up in order before this age was no more use than one that failed. */
-const SHORT_LIVED_MS = 1_000
+export const SHORT_LIVED_MS = 1_000
 
 /** An address that others vouch for is tried so often at most before its pause is over; the Rust pools try that often anyway. */
 const VOUCHED_MS = 1_000

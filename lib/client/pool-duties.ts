@@ -17,10 +17,11 @@ export interface Pool extends Caller {
   readonly events$: Observable<ClientEvent>
   /** What calls hold: all 0 where nothing is going on. */
   readonly holdings: ClientHoldings
+  /** What it counts, in all and by address. */
   stats(): PoolStats
   /** A round trip: completes when the pong came. Dials where there is no connection. */
   ping(timeoutMs?: number): Observable<never>
-  /** Has so many connections ready, at each address, and completes then; errors where they are not to be had. */
+  /** Has so many connections ready, at each address, and completes then; errors then where one of them has fewer. */
   prewarm(connections?: number): Observable<never>
   /** Takes no further calls, waits for answers, `waitMs` at most (default `closeWaitMs`), and closes the connections. */
   close(waitMs?: number): Promise<void>

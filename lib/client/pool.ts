@@ -15,7 +15,7 @@ import {
 import { RpcError } from '../error.ts'
 import type { Dialer } from '../transport/link.ts'
 import { Backlog } from './backlog.ts'
-import type { CallRequest } from './call.ts'
+import { actionName, type CallRequest } from './call.ts'
 import { Calling } from './calling.ts'
 import type { ClientFacts } from './config.ts'
 import { Connections } from './connections.ts'
@@ -23,10 +23,10 @@ import type { Pool } from './pool-duties.ts'
 import { Retries } from './retry.ts'
 import { isStreaming } from './start-task.ts'
 import type { AddressStats, ClientHoldings, PoolStats } from './stats.ts'
-import type { ClientEvent, ClientStatus } from './status.ts'
+import { type ClientEvent, type ClientStatus, same } from './status.ts'
 import type { ClientStream } from './stream.ts'
 import type { TasksEvents } from './stream-events.ts'
-import { sumHoldings, sumStats } from './sums.ts'
+import { sumHoldings } from './sums.ts'
 import type { ClientTask } from './task.ts'
 
 /** What a pool can be told besides its facts. */
@@ -48,6 +48,8 @@ export class ConnPool extends Calling implements Pool {
   readonly #deadlines: Subscription
   readonly #events = new Subject<ClientEvent>()
   readonly #status = new BehaviorSubject<ClientStatus>({ state: 'idle' })
+  /** Emits when something about the connections has changed. */
+  readonly #changed = new Subject<void>()
   #closing = false
 
   /** How the address stands: now, and at each change; completes when the pool is closed. */
@@ -93,13 +95,15 @@ export class ConnPool extends Calling implements Pool {
     if (this.down) this.#connections.health.vouched()
   }
 
+  /** What it counts, as that of several addresses would. */
   stats(): PoolStats {
     const address = this.addressStats()
     return { ...address, addresses: [address] }
   }
 
+  /** What it counts. */
   addressStats(): AddressStats {
-    const sum = sumStats(this.#connections.streams.map(stream => stream.stats()))
+    const sum = this.#connections.stats()
     return {
       ...sum,
       address: this.address,
@@ -131,15 +135,17 @@ export class ConnPool extends Calling implements Pool {
   refusal(action?: string | number): RpcError {
     const { address } = this
     const { trouble } = this.#connections.health
+    const name = action === undefined ? '' : `${actionName(action)}: `
     if (this.#closing || trouble === undefined) {
-      return new RpcError('rpc_unreachable', `the client of ${address} is closed`, { executed: 'no', action, address })
+      const message = `${name}the client of ${address} is closed`
+      return new RpcError('rpc_unreachable', message, { executed: 'no', action, address })
     }
     const { cause, attempt, retryInMs } = trouble
     const turnedAway = RpcError.is(cause, 'rpc_unauthenticated', 'rpc_forbidden')
     const next = retryInMs === 0 ? 'it is being tried again' : `the next try follows within ${Math.ceil(retryInMs)} ms`
     return new RpcError(
       turnedAway ? cause.code : 'rpc_unreachable',
-      `${address} is down after ${attempt} failed attempts, ${next}: ${cause.message}`,
+      `${name}${address} is down after ${attempt} failed attempts, ${next}: ${cause.message}`,
       { executed: 'no', action, address, cause },
     )
   }
@@ -171,12 +177,15 @@ export class ConnPool extends Calling implements Pool {
       const wanted = Math.min(connections, this.#facts.config.maxConnections)
       const look = (): void => {
         if (all.ready >= wanted) subscriber.complete()
-        else if (this.#closing || all.health.trouble !== undefined) subscriber.error(this.refusal())
+        else if (this.#closing || all.usable < wanted) subscriber.error(this.#missing(wanted))
       }
-      if (!this.#closing && !this.down) {
-        for (let more = wanted - all.usable; more > 0; more--) all.dial()
+      if (!this.#closing) {
+        for (let more = wanted - all.usable; more > 0 && !this.down; more--) all.dial()
       }
-      subscriber.add(this.#status.subscribe({ next: look, error: error => subscriber.error(error) }))
+      look()
+      if (!subscriber.closed) {
+        subscriber.add(this.#changed.subscribe({ next: look, error: error => subscriber.error(error) }))
+      }
     })
   }
 
@@ -193,7 +202,17 @@ export class ConnPool extends Calling implements Pool {
     this.#deadlines.unsubscribe()
     this.#status.next({ state: 'closed' })
     this.#status.complete()
+    this.#changed.complete()
     this.#events.complete()
+  }
+
+  /** Why there are fewer connections than wanted. */
+  #missing(wanted: number): RpcError {
+    const { address } = this
+    const { usable, health } = this.#connections
+    if (this.#closing || health.trouble !== undefined) return this.refusal()
+    const message = `no more than ${usable} of ${wanted} connections to ${address} are to be had`
+    return new RpcError('rpc_unreachable', message, { executed: 'no', address })
   }
 
   #tellTrouble(): void {
@@ -213,6 +232,7 @@ export class ConnPool extends Calling implements Pool {
           ? { state: 'unhealthy', ...health.trouble }
           : { state: usable > 0 ? 'connecting' : 'idle' }
     if (!same(this.#status.value, status)) this.#status.next(status)
+    this.#changed.next()
   }
 }
 
@@ -222,9 +242,4 @@ export class ConnPool extends Calling implements Pool {
  */
 export function isNoUseAt(error: RpcError): boolean {
   return error.code === 'rpc_busy' || error.code === 'rpc_unreachable'
-}
-
-function same(a: ClientStatus, b: ClientStatus): boolean {
-  if (a.state !== 'unhealthy' || b.state !== 'unhealthy') return a.state === b.state
-  return a.attempt === b.attempt && a.retryInMs === b.retryInMs
 }

@@ -9,6 +9,11 @@ import type { ClientTask } from './task.ts'
 /** Failures that another connection may mend. */
 const MENDABLE: readonly RpcCode[] = ['rpc_unreachable', 'rpc_io_err', 'rpc_draining', 'rpc_busy']
 
+/** Is it a failure of the connection or the server, not of the call? */
+export function isMendable(error: RpcError): boolean {
+  return RpcError.is(error, ...MENDABLE)
+}
+
 /** The rule of one client, and what it has left to spend. */
 export class Retries {
   readonly #config: ClientConfig
@@ -48,7 +53,7 @@ export class Retries {
     const { retry, retryLimit } = this.#config
     // What a server gave up, not this end: here the call's own time is over.
     const late = retry === 'razor' && error.code === 'rpc_timeout'
-    if (!(late || RpcError.is(error, ...MENDABLE)) || !task.repeatable) return false
+    if (!(late || isMendable(error)) || !task.repeatable) return false
     // No server has seen it: this is not a second try but the first.
     if (task.seq === 0) return true
     if (retry === 'never' || task.retries >= retryLimit) return false

@@ -28,10 +28,13 @@ export class Route {
     // Whose turn it was keeps it, where it can.
     this.#turn = next === undefined ? 0 : Math.max(0, this.#healthy.indexOf(next))
     if (this.#leader === undefined || !pools.includes(this.#leader)) this.#leader = pools[0]
+    if (this.#leader?.down === true) this.failed(this.#leader.address)
   }
 
   /** The addresses to try for a new call, the best first; takes a turn. */
   *next(): Generator<ConnPool, void, undefined> {
+    // Where addresses are tried again by calls, time alone brings them back.
+    if (this.#healthy.length < this.#pools.length) this.update(this.#pools)
     const healthy = this.#healthy
     if (this.#kind === 'leader') {
       yield* after(healthy, this.#leader)

@@ -63,7 +63,7 @@ export class ClientSession {
     this.#writer.flush()
   }
 
-  /** Throws where the offer, made `connectTimeoutMs` ago, has not been answered. */
+  /** Throws where the offer has not been answered: `connectTimeoutMs` is over, from the dial on. */
   checkAnswered(): void {
     if (this.#offerSeq === 0) return
     const { connectTimeoutMs } = this.#facts.config

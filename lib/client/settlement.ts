@@ -17,6 +17,11 @@ interface Earlier {
   readonly timeoutMs: number
 }
 
+/** Of two tries, what the one that did more did. */
+function more(a: Executed, b: Executed): Executed {
+  return a === 'yes' || b === 'no' ? a : b
+}
+
 /**
  * The caller's end and the slot's end are two things: a caller that goes while the call is out leaves the slot taken until the
  * server's last word, or the deadline, comes.
@@ -78,7 +83,7 @@ export abstract class Settlement extends Expiring implements Unsubscribable {
     const { retries, executed, timeoutMs } = this.#earlier ?? { retries: 0, executed: 'no', timeoutMs: this.timeoutMs }
     this.#earlier = {
       retries: this.seq === 0 ? retries : retries + 1,
-      executed: executed === 'no' ? error.executed : executed,
+      executed: more(executed, error.executed),
       timeoutMs,
     }
     if (this.timeoutMs !== Number.POSITIVE_INFINITY) this.timeoutMs = this.expiresAt - asyncScheduler.now()

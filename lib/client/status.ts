@@ -18,7 +18,7 @@ export type ClientStatus =
   /** Calls are sent. */
   | { readonly state: 'ready' }
   /**
-   * The address is known to be down: calls fail at once with `rpc_unreachable`. It is tried again by itself: `attempt` counts the
+   * The address is known to be down: calls fail at once with `rpc_unreachable`, but for those right after a first loss, which dial at once. It is tried again by itself: `attempt` counts the
    * failures in a row, `retryInMs` is how long it was until the next try when this was said, 0 while that is under way.
    */
   | { readonly state: 'unhealthy'; readonly cause: RpcError; readonly attempt: number; readonly retryInMs: number }
@@ -49,4 +49,10 @@ export function best(all: readonly ClientStatus[]): ClientStatus {
   if (has('connecting')) return { state: 'connecting' }
   if (has('idle') || first === undefined) return { state: 'idle' }
   return first
+}
+
+/** Do they say the same? */
+export function same(a: ClientStatus, b: ClientStatus): boolean {
+  if (a.state !== 'unhealthy' || b.state !== 'unhealthy') return a.state === b.state
+  return a.attempt === b.attempt && a.retryInMs === b.retryInMs
 }

@@ -3,11 +3,11 @@
  * outgoing tasks go through the sliding window to the writer. Rust: `client/stream.rs`.
  */
 import {
+  asyncScheduler,
   EMPTY,
   firstValueFrom,
   merge,
   type Observable,
-  of,
   Subject,
   type Subscriber,
   Subscription,
@@ -77,14 +77,14 @@ export class ClientStream extends Calling {
     return this.#state === 'open' && this.#tasks.hasRoom(streams)
   }
 
-  /** Calls that were sent since the start. */
+  /** Calls that had a slot since the start. */
   get sent(): number {
     return this.#tasks.sent
   }
 
   /** Nothing is out, and nothing waits that it could send. */
   get idle(): boolean {
-    return this.#tasks.isIdle
+    return this.#pool.backlog.size === 0 && this.#tasks.isIdle
   }
 
   /** What it counts; a stream of a pool knows nothing of what waits there. */
@@ -96,9 +96,8 @@ export class ClientStream extends Calling {
 
   /** What its calls hold; a stream of a pool leaves the bytes that wait to its pool. */
   get holdings(): ClientHoldings {
-    const { holdings } = this.#tasks
     const { alone, backlog } = this.#pool
-    return alone ? { ...holdings, waitingBytes: backlog.waiting.bytes } : holdings
+    return { ...this.#tasks.holdings, ...(alone ? { waitingBytes: backlog.waiting.bytes } : {}) }
   }
 
   /** Completes when the connection is over. Never errors: the calls tell why. */
@@ -133,7 +132,8 @@ export class ClientStream extends Calling {
     if (this.#state === 'ended') return
     this.#state = 'closing'
     this.#tasks.endStreams()
-    const over$ = merge(this.#idle$, this.#ended, timer(waitMs)).pipe(
+    const idle$ = this.#pool.backlog.once(() => this.idle)
+    const over$ = merge(idle$, this.#ended, timer(waitMs)).pipe(
       take(1),
       // Here, not behind the promise: so it is in time where time is virtual.
       tap({ next: () => this.#end('rpc_canceled', 'this end closed the connection') }),
@@ -147,15 +147,17 @@ export class ClientStream extends Calling {
 
   #start(dialer: Dialer): void {
     const { connectTimeoutMs } = this.#facts.config
+    const until = asyncScheduler.now() + connectTimeoutMs
     this.#running.add(
       dial(dialer, connectTimeoutMs).subscribe({
-        next: link => this.#open(link),
+        next: link => this.#open(link, until),
         error: error => this.#end('rpc_unreachable', RpcError.from(error).message, error),
       }),
     )
   }
 
-  #open(link: Link): void {
+  /** The server is to answer the offer by `until`. */
+  #open(link: Link, until: number): void {
     if (this.#state === 'connecting') this.#state = 'open'
     const connection = new ClientConnection(link, this.#facts, {
       agreed: () => {
@@ -174,7 +176,7 @@ export class ClientStream extends Calling {
     })
     this.#connection = connection
     this.#tasks.connected(connection)
-    connection.start(this.#tasks.routes)
+    connection.start(this.#tasks.routes, until - asyncScheduler.now())
   }
 
   /** The server closes soon: what waits is not sent any more, what was sent may still be answered. */
@@ -203,15 +205,13 @@ export class ClientStream extends Calling {
 
   #endWhenIdle(code: RpcCode, message: string, cause: unknown): void {
     this.#running.add(
-      this.#idle$.pipe(take(1)).subscribe({
-        next: () => this.#end(code, message, cause),
-        error: error => this.#fail(error),
-      }),
+      this.#pool.backlog
+        .once(() => this.#tasks.isIdle)
+        .subscribe({
+          next: () => this.#end(code, message, cause),
+          error: error => this.#fail(error),
+        }),
     )
-  }
-
-  get #idle$(): Observable<void> {
-    return this.#tasks.isIdle ? of(undefined) : this.#tasks.idle$
   }
 
   #sendPing(task: ClientTask): void {

@@ -1,5 +1,5 @@
 /** The tasks of one connection on their way: into the queue, through the window onto the link, and out. */
-import { type Observable, Subject, Subscription } from 'rxjs'
+import { Subscription } from 'rxjs'
 import { type RpcCode, RpcError } from '../error.ts'
 import { SeqMap } from '../flow/seq-map.ts'
 import type { U64 } from '../protocol/bytes.ts'
@@ -22,8 +22,6 @@ export class Tasks implements TaskOwner {
   readonly address: string
   /** Those that were sent, by seq. */
   readonly routes: SeqMap<ClientTask> = new SeqMap()
-  /** Emits when the last task is over. */
-  readonly idle$: Observable<void>
   readonly #facts: ClientFacts
   readonly #events: TasksEvents
   readonly #backlog: Backlog
@@ -33,7 +31,6 @@ export class Tasks implements TaskOwner {
   readonly #held = new Set<ClientTask>()
   /** Those that were sent, and whose callers have gone. */
   readonly #leaving = new Set<ClientTask>()
-  readonly #idle = new Subject<void>()
   #connection: ClientConnection | undefined
   /** The ends have agreed, so tasks may be sent. */
   #agreed = false
@@ -43,7 +40,6 @@ export class Tasks implements TaskOwner {
   constructor(facts: ClientFacts, address: string, pool: TasksEvents & { readonly backlog: Backlog }) {
     this.codec = facts.codec
     this.address = address
-    this.idle$ = this.#idle.asObservable()
     this.#facts = facts
     this.#events = pool
     this.#backlog = pool.backlog
@@ -61,7 +57,7 @@ export class Tasks implements TaskOwner {
     return this.#held.size
   }
 
-  /** Calls that were sent since the start. */
+  /** Calls that had a slot since the start. */
   get sent(): number {
     return this.#sent
   }
@@ -85,8 +81,9 @@ export class Tasks implements TaskOwner {
     }
   }
 
+  /** None is out. */
   get isIdle(): boolean {
-    return this.#backlog.size === 0 && this.#held.size === 0 && this.routes.size === 0
+    return this.#held.size === 0 && this.routes.size === 0
   }
 
   /** There is a connection, not yet agreed on. */
@@ -205,7 +202,7 @@ export class Tasks implements TaskOwner {
     this.routes.delete(task.seq)
     const slots = task.streams ? this.#streams : this.#calls
     slots.release(task)
-    if (this.isIdle) this.#idle.next()
+    if (this.isIdle) this.#backlog.idle.next()
   }
 
   #refuseWhatV1Lacks(): void {
@@ -215,6 +212,7 @@ export class Tasks implements TaskOwner {
   /** Its slot is taken; it is written as soon as the output is short enough. */
   #send(connection: ClientConnection, task: ClientTask, sending: Subscription): void {
     task.belongTo(this)
+    this.#sent++
     if (connection.outflow.open) {
       this.#write(connection, task)
       return
@@ -234,7 +232,6 @@ export class Tasks implements TaskOwner {
     this.#backlog.waiting.leave(task)
     const alone = this.routes.size === 0
     const seq = connection.nextSeq()
-    this.#sent++
     // The route stands before the frame leaves: a link in memory may answer from within.
     this.routes.set(seq, task)
     task.seq = seq

@@ -63,14 +63,15 @@ export type Resubscribed<S> =
 /**
  * Was the call lost with its connection, or turned away for the moment, so that the same call may well succeed later?
  *
- * `rpc_io_err`, `rpc_busy` and `rpc_draining` say so; `rpc_unreachable` where dialling failed, not where the client is closed,
- * which has no cause; and `rpc_canceled` where the server said it, which does so when it closes, not where this side
- * called it off. Not so `rpc_timeout`: that is the caller's own limit.
+ * `rpc_io_err`, `rpc_busy` and `rpc_draining` say so. `rpc_unreachable` does where dialling failed, which is its cause then: a
+ * client that is closed dials no more. `rpc_canceled` does where a server that closes has cut the stream, or its address is no
+ * longer one of the client's; not where the caller's signal did, whose reason is the cause then. Not so `rpc_timeout`: that is
+ * the caller's own limit.
  */
 export function isTransient(error: unknown): boolean {
   if (RpcError.is(error, 'rpc_io_err', 'rpc_busy', 'rpc_draining')) return true
   if (RpcError.is(error, 'rpc_unreachable')) return error.cause !== undefined
-  return RpcError.is(error, 'rpc_canceled') && error.executed === 'yes' && error.cause === undefined
+  return RpcError.is(error, 'rpc_canceled') && error.cause === undefined
 }
 
 /**
@@ -79,7 +80,7 @@ export function isTransient(error: unknown): boolean {
  * see to that. It is for calls that change nothing: a unary call, too, would run again.
  *
  * Completes with the source; errors with the source where `when` says no or the attempts are used up. Unsubscribing ends the wait
- * too. The back-off starts anew when items have come for `resetAfterMs`. Stands first on a call, where `pacedMap` and
+ * too; a client that is closed meanwhile ends it with the next attempt. The back-off starts anew when items have come for `resetAfterMs`. Stands first on a call, where `pacedMap` and
  * `for await` still brake behind it, or behind other operators, where nobody brakes any more. Throws a `RangeError` for numbers
  * that are none.
  */

@@ -64,6 +64,7 @@ export interface ServerConfig extends FrameLimits {
   readonly maxPerAddress: number
 }
 
+/** What holds for a server where it is not told otherwise. */
 export const SERVER_DEFAULTS: ServerConfig = {
   ...FRAME_LIMITS,
   maxErrorTextBytes: 1024,

@@ -120,9 +120,12 @@ export class ServerStreamTask extends ServerTask implements IncomingEvents, Outg
     super.letGo()
     this.#outgoing?.stop()
     this.#incoming?.end()
+    const error = new RpcError('rpc_canceled', `the call of ${String(this.action)} is over`)
     const items = this.#items
     this.#items = undefined
-    items?.error(new RpcError('rpc_canceled', `the call of ${String(this.action)} is over`))
+    items?.error(error)
+    // A handler that asks for them only now would wait for good, and its call with it.
+    this.#itemsEnd ??= late => late.error(error)
   }
 
   #credited({ window, consumed }: RequestFrame): void {

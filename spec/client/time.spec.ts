@@ -7,6 +7,7 @@ import { NEVER } from 'rxjs'
 import { clientOf } from '../../lib/connect.ts'
 import { BOTH_VERSIONS } from '../support/arena.ts'
 import { countsOf } from '../support/counts.ts'
+import { ONE_LINK } from '../support/one-link.ts'
 import { response } from '../support/raw-frames.ts'
 import type { RawPeer } from '../support/raw-peer.ts'
 import { virtually } from '../support/virtual.ts'
@@ -134,7 +135,7 @@ for (const version of BOTH_VERSIONS) {
     it(
       'runs while the client dials, which stops after connectTimeoutMs',
       virtually(({ record }) => {
-        const client = clientOf({ address: 'memory:far', dial: () => NEVER }, { connectTimeoutMs: 3000 })
+        const client = clientOf({ address: 'memory:far', dial: () => NEVER }, { ...ONE_LINK, connectTimeoutMs: 3000 })
         const short = record(client.call({ action: 'Lab.short', timeoutMs: 1000 }))
         const long = record(client.call({ action: 'Lab.long' }))
         return () => {

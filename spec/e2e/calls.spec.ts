@@ -187,6 +187,7 @@ describe('a client and a server', () => {
     for (const client of clients) assert.equal(await firstValueFrom(client.use(Shop).add([1, 1])), 2)
     const newcomer = connect(listening[0]!.address)
     await follow(newcomer.use(Shop).add([1, 1])).failsWith('rpc_unreachable', /memory:/, 'no')
+    await newcomer.close()
 
     await Promise.all(clients.map(client => client.close()))
     await firstValueFrom(server.connections$.pipe(filter(count => count === 0)))

@@ -8,6 +8,7 @@ import { describe, it } from 'node:test'
 import { connect, RpcServer } from '../../lib/node/index.ts'
 import { follow, Lab } from '../support/arena.ts'
 import { expectNoLeaks } from '../support/leaks.ts'
+import { ONE_LINK } from '../support/one-link.ts'
 import { newPath } from '../support/transports.ts'
 
 describe('a server at a Unix socket (D14)', () => {
@@ -20,7 +21,7 @@ describe('a server at a Unix socket (D14)', () => {
     await follow(old.call({ action: 'Lab.echo' })).answers()
     unlinkSync(path)
     assert.equal((await follow(old.call({ action: 'Lab.echo', input: 1 })).answers()).value, 1)
-    const newcomer = connect(`unix://${path}`)
+    const newcomer = connect(`unix://${path}`, ONE_LINK)
     await follow(newcomer.call({ action: 'Lab.echo' })).failsWith('rpc_unreachable', /ENOENT/, 'no')
 
     const second = new RpcServer({ dispatch: lab.dispatch })
@@ -71,7 +72,9 @@ describe('a server at a Unix socket (D14)', () => {
     await assert.rejects(other.listen(`unix://${long}`), /107/)
     await assert.rejects(other.listen(`unix://${path}`), /somebody listens there/)
     await assert.rejects(other.listen(`unix://${file}`), /no socket stands there/)
-    await follow(connect(`unix://${long}`).call({ action: 'Lab.echo' })).failsWith('rpc_unreachable', /107/, 'no')
+    const lost = connect(`unix://${long}`)
+    await follow(lost.call({ action: 'Lab.echo' })).failsWith('rpc_unreachable', /107/, 'no')
+    await lost.close()
     assert.equal(existsSync(file), true)
     await server.close()
     await other.close()

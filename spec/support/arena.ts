@@ -11,7 +11,6 @@ import {
   connect,
   type Dispatch,
   dispatchTable,
-  type LogEntry,
   ReplyWithBlob,
   RpcError,
   RpcServer,
@@ -218,7 +217,7 @@ export interface ClientArena {
   agreed(index: number): Promise<RawPeer>
   /** An answer in the version that was agreed on. */
   answer(fields: RawResponse): Uint8Array
-  readonly log: LogEntry[]
+  readonly log: Logged[]
   readonly logged: string
 }
 
@@ -326,8 +325,13 @@ export function atClient(
 ): void {
   declare(name, on, versions, async (transport, version) => {
     const raw = await transport.serveRaw()
-    const log: LogEntry[] = []
-    const client = connect(raw.address, { version, log: entry => log.push(entry), ...ONE_LINK, ...options })
+    const log: Logged[] = []
+    const client = connect(raw.address, {
+      version,
+      logger: loggerTo(entry => log.push(entry)),
+      ...ONE_LINK,
+      ...options,
+    })
     const lab = new Lab()
     const server = new RpcServer({ dispatch: lab.dispatch })
     const { address } = await server.listen(transport.listenAt())

@@ -48,7 +48,7 @@ export const PARTS: readonly Part[] = [
   { name: 'service', files: ['service/'], may: SERVICE, packages: ['rxjs', '@standard-schema/spec'] },
   {
     name: 'entry',
-    files: ['index.ts', 'connect.ts', 'rpc-server.ts'],
+    files: ['index.ts', 'connect.ts', 'logger.ts', 'rpc-server.ts'],
     may: [...ENTRY, 'MessagePack'],
     packages: ['rxjs'],
   },
@@ -70,9 +70,27 @@ export const PARTS: readonly Part[] = [
   },
   { name: 'testing', files: ['testing/'], may: [...ENTRY, 'MessagePack', 'entry'], packages: ['rxjs'] },
   {
+    name: 'contracts of the cli',
+    files: [
+      'cli/dashboard/contract.ts',
+      'cli/services/calculator-contract.ts',
+      'cli/services/host-contract.ts',
+      'cli/services/shapes.ts',
+    ],
+    may: ENTRY,
+    packages: ['rxjs'],
+  },
+  {
+    name: 'dashboard page',
+    files: ['cli/dashboard/page/'],
+    may: [...ENTRY, 'entry', 'contracts of the cli'],
+    packages: ['rxjs', 'uplot'],
+    clock: true,
+  },
+  {
     name: 'cli',
     files: ['cli/'],
-    may: [...ENTRY, 'MessagePack', 'entry', 'node', 'WebSocket on Node', 'testing'],
+    may: [...ENTRY, 'MessagePack', 'entry', 'node', 'WebSocket on Node', 'testing', 'contracts of the cli'],
     packages: ['rxjs', 'commander', 'systeminformation'],
     node: true,
     clock: true,

@@ -9,7 +9,6 @@ import {
   type ConnectOptions,
   connect,
   type Dispatch,
-  type LogEntry,
   RpcServer,
   type RpcServerOptions,
 } from '../../lib/node/index.ts'
@@ -258,7 +257,7 @@ export function withServer(
 export interface ClientStage {
   readonly transport: Transport
   readonly client: Client
-  readonly log: LogEntry[]
+  readonly log: Logged[]
   /** The connection of that number, from 0, before anything was said. */
   peer(index: number): Promise<RawPeer>
   /** The same when it has come to terms. */
@@ -278,8 +277,8 @@ export function withClient(
         const server = await transport.serveRaw()
         closing.add(() => server.close())
         closing.add(() => Promise.all(server.peers.map(letGo)))
-        const log: LogEntry[] = []
-        const client = connect(server.address, { log: entry => log.push(entry), ...ONE_LINK, ...options })
+        const log: Logged[] = []
+        const client = connect(server.address, { logger: loggerTo(entry => log.push(entry)), ...ONE_LINK, ...options })
         closing.add(async () => {
           await client.close({ waitMs: 0 })
           const { waiting, inFlight } = client.stats()

@@ -64,7 +64,7 @@ export function virtually(story: (world: World) => () => void, version: Version 
         client: (address, options) => {
           const dialer = memoryDialer(address)
           const dial = (): Observable<Link> => dialer.dial().pipe(tap(link => links.push(link)))
-          return clientOf({ address, dial }, { version, log: note, ...ONE_LINK, ...options })
+          return clientOf({ address, dial }, { version, logger: loggerTo(note), ...ONE_LINK, ...options })
         },
         server: options => {
           const lab = new Lab()

@@ -12,7 +12,7 @@ import { exactly } from './exactly.ts'
 const whole: Omit<typeof main, 'RpcServer'> = node
 void whole
 
-exactly<main.Client>()(node.connect('tcp://127.0.0.1:1', { log: entry => void entry.level }))
+exactly<main.Client>()(node.connect('tcp://127.0.0.1:1', { logger: console }))
 const proxy: main.ServiceClient<typeof Host.methods> = node.connect('unix:///x').use(Host)
 void proxy
 
