@@ -12,6 +12,7 @@ import { basename, dirname, join, normalize, sep } from 'node:path'
 
 /** Linux numbers of the errors that are raised here. */
 export const ENOENT = 2
+export const EIO = 5
 export const EBADF = 9
 export const EACCES = 13
 export const EISDIR = 21

@@ -38,6 +38,12 @@ export interface Network {
   readonly sentBytesPerSecond: number | null
 }
 
+/** What all disks together do, in bytes per second, since the figures were last looked at; they move twice a second at most. */
+export interface Disk {
+  readonly readBytesPerSecond: number
+  readonly writtenBytesPerSecond: number
+}
+
 /** What {@link Host} tells of the machine at one moment. */
 export interface Sample {
   /** When, in milliseconds since 1970. */
@@ -46,6 +52,8 @@ export interface Sample {
   readonly memory: Memory
   /** The first 64 interfaces. */
   readonly network: readonly Network[]
+  /** `null` at the first look, and where the system does not tell. */
+  readonly disk: Disk | null
 }
 
 /** One process. */
@@ -69,6 +77,14 @@ export interface Processes {
   readonly top: readonly Process[]
 }
 
+/** One file of the server's folder. */
+export interface FileFacts {
+  readonly name: string
+  readonly bytes: number
+  /** When it was last written, in milliseconds since 1970. */
+  readonly modifiedAt: number
+}
+
 /** Bounds of the rates, in milliseconds. */
 export const LEAST_SAMPLE_MS = 100
 export const LEAST_PROCESSES_MS = 1_000
@@ -76,6 +92,10 @@ export const MOST_SAMPLE_MS: number = 60 * 60 * 1000
 /** Lines that `tail` starts with: unless told, and at most. */
 export const DEFAULT_LINES = 10
 export const MOST_LINES = 10_000
+/** Files that are listed at most. */
+export const MOST_FILES = 1_000
+/** Bytes of one item of `fetch`. */
+export const PIECE_BYTES: number = 64 * 1024
 /** Processes that are told: unless told otherwise, and at most. */
 export const DEFAULT_TOP = 10
 export const MOST_TOP = 100
@@ -86,6 +106,8 @@ export const Host: Contract<{
   readonly metrics: Stream<{ everyMs: number }, Sample, string>
   readonly processes: Stream<{ everyMs: number; top?: number }, Processes, string>
   readonly tail: Stream<{ path: string; lines?: number }, string, string>
+  readonly files: Unary<void, readonly FileFacts[], string>
+  readonly fetch: Stream<{ path: string }, Uint8Array, string>
   readonly store: Upload<{ name: string }, Uint8Array, { bytes: number }, string>
   readonly echo: Duplex<void, unknown, unknown, string>
 }> = service('Host', {
@@ -121,6 +143,10 @@ export const Host: Contract<{
     output: type<string>(),
     window: 256,
   }),
+  /** The files that lie in the server's `--files` itself, not deeper, by name; hidden ones are left out, and all beyond the first 1,000. */
+  files: unary({ input: nil, output: type<readonly FileFacts[]>(), idempotent: true }),
+  /** The bytes of a file, in pieces of 64 KiB, as many as it had when it was opened: it fails where the file is cut meanwhile. */
+  fetch: stream({ input: struct<{ path: string }>({ path: text }), output: type<Uint8Array>(), window: 64 }),
   /**
    * Stores the items, one after the other, as the file `name`, relative to the server's `--files`, and says how much that was. The
    * file is there, in the place of an older one, when all of it is; an upload that is cut off leaves nothing. At most 1 GiB.

@@ -7,17 +7,19 @@ import { type Implementation, implement } from '../../service/handlers.ts'
 import { FileError, rootFolder } from './confined.ts'
 import { DEFAULT_LINES, DEFAULT_TOP, Host } from './host-contract.ts'
 import { type FigureLibrary, importLibrary, MissingLibrary, readLoad, readProcesses, readSample } from './machine.ts'
+import { fetchFile, listFiles } from './reading.ts'
 import { samplers } from './samplers.ts'
 import { store } from './store.ts'
 import { tail } from './tail.ts'
 
-/** Files that are followed or stored at once: each holds a file open. */
+/** Files that are followed, fetched or stored at once: each holds a file open. */
 const MOST_FOLLOWED = 64
+const MOST_FETCHED = 16
 const MOST_STORED = 16
 
 /** What {@link host} can be told. */
 export interface HostOptions {
-  /** Where `tail` and `store` have their files. Default: nowhere, they fail. */
+  /** Where `tail`, `files`, `fetch` and `store` have their files. Default: nowhere, they fail. */
   readonly folder?: string | undefined
   /** Where the figures come from. Default: the package `systeminformation`, imported when one is asked for. */
   readonly library?: () => Promise<FigureLibrary>
@@ -31,6 +33,7 @@ export function host({ folder, library = importLibrary }: HostOptions = {}): Imp
   const samples = samplers(async () => readSample(await library()))
   const processes = samplers(async () => readProcesses(await library()))
   const follow = placesFor('tail', MOST_FOLLOWED)
+  const give = placesFor('fetch', MOST_FETCHED)
   const keep = placesFor('store', MOST_STORED)
 
   return implement(Host, {
@@ -48,6 +51,25 @@ export function host({ folder, library = importLibrary }: HostOptions = {}): Imp
         yield* tail(served(root, 'tail', fail), path, lines ?? DEFAULT_LINES, signal)
       } catch (error) {
         throw fileFailure(fail, `cannot follow ${path}`, error)
+      } finally {
+        leave()
+      }
+    },
+
+    async files(_, { fail }) {
+      try {
+        return await listFiles(served(root, 'files', fail))
+      } catch (error) {
+        throw fileFailure(fail, 'cannot list the files', error)
+      }
+    },
+
+    async *fetch({ path }, { fail }) {
+      const leave = give(fail)
+      try {
+        yield* fetchFile(served(root, 'fetch', fail), path)
+      } catch (error) {
+        throw fileFailure(fail, `cannot fetch ${path}`, error)
       } finally {
         leave()
       }

@@ -4,6 +4,7 @@
  */
 import { loadavg } from 'node:os'
 import {
+  type Disk,
   type Load,
   type Memory,
   MOST_TOP,
@@ -18,6 +19,8 @@ export interface FigureLibrary {
   currentLoad(): Promise<{ readonly currentLoad: number; readonly cpus: readonly { readonly load: number }[] }>
   mem(): Promise<Readonly<Record<'total' | 'active' | 'available' | 'swaptotal' | 'swapused', number>>>
   networkStats(interfaces: string): Promise<readonly InterfaceFigures[]>
+  /** Nothing where the system does not tell. */
+  fsStats(): Promise<{ readonly rx_sec: number | null; readonly wx_sec: number | null } | null>
   processes(): Promise<{ readonly all: number; readonly running: number; readonly list: readonly ProcessFigures[] }>
 }
 
@@ -75,8 +78,13 @@ export async function readLoad(library: FigureLibrary): Promise<Load> {
 
 /** All figures but the processes. */
 export async function readSample(library: FigureLibrary): Promise<Sample> {
-  const [load, memory, network] = await Promise.all([readLoad(library), readMemory(library), readNetwork(library)])
-  return { at: Date.now(), load, memory, network }
+  const [load, memory, network, disk] = await Promise.all([
+    readLoad(library),
+    readMemory(library),
+    readNetwork(library),
+    readDisk(library),
+  ])
+  return { at: Date.now(), load, memory, network, disk }
 }
 
 /** The busiest {@link MOST_TOP} processes. Names and numbers only: arguments may hold secrets. */
@@ -115,6 +123,12 @@ async function readNetwork(library: FigureLibrary): Promise<Network[]> {
     receivedBytesPerSecond: rx_sec === null ? null : Math.round(rx_sec),
     sentBytesPerSecond: tx_sec === null ? null : Math.round(tx_sec),
   }))
+}
+
+async function readDisk(library: FigureLibrary): Promise<Disk | null> {
+  const { rx_sec: read, wx_sec: written } = (await library.fsStats()) ?? { rx_sec: null, wx_sec: null }
+  if (read === null || written === null) return null
+  return { readBytesPerSecond: Math.round(read), writtenBytesPerSecond: Math.round(written) }
 }
 
 function toHundredth(number: number): number {

@@ -51,6 +51,10 @@ class Figures implements FigureLibrary {
     return [{ iface: 'lo', rx_bytes: 5, tx_bytes: 6, rx_sec: null, tx_sec: 1.6 }]
   }
 
+  async fsStats(): Promise<{ rx_sec: number | null; wx_sec: number | null } | null> {
+    return { rx_sec: 1000.4, wx_sec: 2000.6 }
+  }
+
   async processes() {
     const list = Array.from({ length: 300 }, (_, pid) => ({
       pid,
@@ -84,7 +88,7 @@ describe('the figures of Host', () => {
 
   it('say what they count, and in which unit', async t => {
     const { client } = await serve(t, { services: [host({ library: async () => new Figures() })] })
-    const { at, load, memory, network } = await firstValueFrom(client.use(Host).metrics({ everyMs: 1_000 }))
+    const { at, load, memory, network, disk } = await firstValueFrom(client.use(Host).metrics({ everyMs: 1_000 }))
     assert.equal(typeof at, 'number')
     assert.equal(load.percent, 12.35)
     assert.deepEqual(load.corePercents, [25, 0])
@@ -98,6 +102,7 @@ describe('the figures of Host', () => {
     assert.deepEqual(network, [
       { name: 'lo', receivedBytes: 5, sentBytes: 6, receivedBytesPerSecond: null, sentBytesPerSecond: 2 },
     ])
+    assert.deepEqual(disk, { readBytesPerSecond: 1000, writtenBytesPerSecond: 2001 })
   })
 
   it('name the busiest processes, as many as were asked for', async t => {
