@@ -17,7 +17,7 @@ import {
 import { RpcError, UserError } from '../error.ts'
 import type { Dialer } from '../transport/link.ts'
 import { Addresses } from './addresses.ts'
-import type { CallRequest } from './call.ts'
+import { actionName, type CallRequest } from './call.ts'
 import { Calling } from './calling.ts'
 import type { ClientFacts } from './config.ts'
 import { isNoUseAt } from './pool.ts'
@@ -201,8 +201,9 @@ export class FailoverPool extends Calling implements Pool {
   #refusal(action?: string | number): RpcError {
     const { pools } = this.#addresses
     if (this.#state !== 'open' || pools.length === 1) return pools[0]!.refusal(action)
-    const causes = pools.map(pool => pool.refusal(action))
-    const message = `all ${causes.length} addresses are down: ${causes.map(cause => cause.message).join('; ')}`
+    const causes = pools.map(pool => pool.refusal())
+    const name = action === undefined ? '' : `${actionName(action)}: `
+    const message = `${name}all ${causes.length} addresses are down: ${causes.map(cause => cause.message).join('; ')}`
     return new RpcError('rpc_unreachable', message, { executed: 'no', action, cause: causes[0] })
   }
 

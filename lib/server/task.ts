@@ -32,7 +32,7 @@ export class ServerTask extends Expiring implements ServerCall {
   protected readonly owner: TaskOwner
   readonly #frame: RequestFrame
   /** Set when it is first asked for, at the latest when the call outlives its dispatch: most never need the clock. */
-  #deadline = 0
+  #startedAt: number | undefined
   #aborter: AbortController | undefined
   #source: Subscriber<unknown> | undefined
   #promised = false
@@ -55,13 +55,13 @@ export class ServerTask extends Expiring implements ServerCall {
   }
 
   get deadline(): number {
-    this.startClock()
-    return this.#deadline
+    return this.startClock() + this.timeoutMs
   }
 
-  /** Its time runs, if not since before. */
-  startClock(): void {
-    this.#deadline ||= asyncScheduler.now() + this.timeoutMs
+  /** Its time runs, if not since before: gives since when. */
+  startClock(): number {
+    this.#startedAt ??= asyncScheduler.now()
+    return this.#startedAt
   }
 
   get shape(): CallShape {
@@ -122,7 +122,7 @@ export class ServerTask extends Expiring implements ServerCall {
 
   /** Such as `Host.load #12 from tcp://127.0.0.1:50312, running 130 ms`. */
   override toString(): string {
-    return taskText(this, this.peer.address, asyncScheduler.now() - (this.deadline - this.timeoutMs))
+    return taskText(this, this.peer.address, asyncScheduler.now() - this.startClock())
   }
 
   static {

@@ -5,7 +5,8 @@ import { catchError, firstValueFrom, lastValueFrom, map, mergeMap, type Observab
 import { connect, isUserError, RpcError } from '../../lib/index.ts'
 import { Desk } from './contract.ts'
 
-const client = connect(`ws://${location.host}/rpc`)
+// It dials for a call, so that a spec knows when.
+const client = connect(`ws://${location.host}/rpc`, { redial: 'on-call', backoffFirstMs: 0 })
 const desk = client.use(Desk)
 
 interface Failure {

@@ -433,7 +433,7 @@ describe('addresses that are all down', () => {
         for (const [at, { seen: ends }] of during) assert.deepEqual(ends, [`${at} rpc_unreachable no`])
         assert.match(
           during.at(-1)![1].error!.message,
-          /^all 3 addresses are down: memory:a is down after \d+ .*; memory:b is down after .*; memory:c is down after /,
+          /^now: all 3 addresses are down: memory:a is down after \d+ .*; memory:b is down after .*; memory:c is down after /,
         )
         for (const { seen: ends } of after) assert.equal(ends[0], '34000 next 1')
         assert.deepEqual(runs(all), [10, 10, 10])

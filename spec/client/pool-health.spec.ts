@@ -61,7 +61,7 @@ describe('a pool whose address cannot be reached', () => {
         assert.deepEqual(later.seen, ['100 rpc_unreachable no'])
         assert.match(
           later.error!.message,
-          /^memory:gone is down after 1 failed attempts, the next try follows within 500 ms: memory:gone refuses/,
+          /^now: memory:gone is down after 1 failed attempts, the next try follows within 500 ms: memory:gone refuses/,
         )
         assert.deepEqual(meanwhile.seen, ['515 rpc_unreachable no'])
         assert.match(meanwhile.error!.message, /is down after 1 failed attempts, it is being tried again: /)

@@ -148,7 +148,7 @@ describe('a linked pair', () => {
   it('closes at once, in real time too: calls fail, and nothing is left', async () => {
     const { client, close, expectNoLeaks } = thermometer()
     const { stuck } = client.use(Thermometer)
-    const failed = assert.rejects(firstValueFrom(stuck()), error => RpcError.is(error, 'rpc_io_err'))
+    const failed = assert.rejects(firstValueFrom(stuck()), error => RpcError.is(error, 'rpc_unreachable'))
     close()
     await failed
     expectNoLeaks()
