@@ -80,7 +80,7 @@ export interface FailoverClient extends Client {
   /** Where calls go, the addresses learned from redirects last. */
   readonly addresses: readonly string[]
   /**
-   * Calls go to these from now on: addresses that stay keep their connections, the others are closed when their calls are over,
+   * Calls go to these from now on: addresses that stay keep their connections, the others are closed when their calls are answered (streams there end with `rpc_canceled`),
    * learned ones are forgotten. Throws a `TypeError` for an address that is none, or no address at all, and changes nothing then.
    * Rust: `update_addrs`.
    */

@@ -6,6 +6,7 @@ import { RpcError } from '../error.ts'
 import { ProtocolError } from '../protocol/close.ts'
 import { FLAG_ERROR, FLAG_OK, PING_ACTION, type ResponseFrame } from '../protocol/heads.ts'
 import { DOWN_CREDIT, DOWN_NEXT } from '../protocol/heads-v2.ts'
+import { printsAsText } from '../protocol/text.ts'
 import type { Agreement } from './agreement.ts'
 import { readError } from './call.ts'
 import { Settlement } from './settlement.ts'
@@ -24,6 +25,18 @@ export class ClientTask extends Settlement implements Observer<ResponseFrame> {
 
   override get streams(): boolean {
     return false
+  }
+
+  /** Such as `Host.load #12 to tcp://127.0.0.1:4000, sent`; without a seq as long as it waits. Rust: the `Debug` of a task. */
+  override toString(): string {
+    const seq = this.seq === 0 ? '' : ` #${this.seq}`
+    const sent = this.caller === undefined ? 'given up' : 'sent'
+    const retries = this.retries === 0 ? '' : `, retry ${this.retries}`
+    return `${this.name}${seq} to ${this.owner.address}, ${this.over ? 'over' : this.seq === 0 ? 'waiting' : sent}${retries}`
+  }
+
+  static {
+    printsAsText(ClientTask.prototype)
   }
 
   /** Units of credit that it has given, and the server has not used. */

@@ -1,5 +1,5 @@
 /**
- * Text that has to fit: cut at a code point.
+ * Text that has to fit, cut at a code point; and objects that print as a line of their own.
  */
 
 const encoder = new TextEncoder()
@@ -11,4 +11,9 @@ export function cutText(text: string, maxBytes: number): Uint8Array {
   let end = maxBytes
   while (end > 0 && (whole[end]! & 0xc0) === 0x80) end--
   return whole.subarray(0, end)
+}
+
+/** Makes `console.log` and `util.inspect` of Node, which look under this symbol, show what `toString` gives. */
+export function printsAsText(prototype: object): void {
+  Object.defineProperty(prototype, Symbol.for('nodejs.util.inspect.custom'), { value: prototype.toString })
 }

@@ -3,11 +3,6 @@
  */
 import type { U64 } from '../protocol/bytes.ts'
 
-/** Makes `console.log` and `util.inspect` of Node, which look under this symbol, show what `toString` gives. */
-export function printsAsText(prototype: object): void {
-  Object.defineProperty(prototype, Symbol.for('nodejs.util.inspect.custom'), { value: prototype.toString })
-}
-
 /** What the line tells of a call. */
 export interface Described {
   readonly action: number | string

@@ -10,11 +10,12 @@ import type { ErrorsKind } from '../protocol/errors-kind.ts'
 import type { RequestFrame } from '../protocol/heads.ts'
 import { UP_CANCEL, UP_CREDIT } from '../protocol/heads-v2.ts'
 import type { CallShape } from '../protocol/shape.ts'
+import { printsAsText } from '../protocol/text.ts'
 import { CallRefused, type Dispatch, fail, isPromiseLike, type Peer, type ServerCall } from './dispatch.ts'
 import { HandlerSubscriber } from './handler-subscriber.ts'
 import { readInput } from './input.ts'
 import type { TaskOwner } from './task-owner.ts'
-import { printsAsText, taskText } from './task-text.ts'
+import { taskText } from './task-text.ts'
 
 /** A call of 24 h and more runs that long at most. */
 const MAX_CALL_MS = 24 * 60 * 60 * 1000
