@@ -13,20 +13,23 @@ export function isStreaming({ window, items }: CallRequest<unknown>): boolean {
   return window !== undefined || items !== undefined
 }
 
-/** Makes the task of a call and hands it to `enter`; returns how to unsubscribe, where it is not over by then. */
-export function startTask<T>(
+/** The task of a call that was subscribed to. */
+export function taskOf<T>(
   request: CallRequest<T>,
   caller: Subscriber<T>,
   facts: ClientFacts,
   owner: TaskOwner,
-  enter: (task: ClientTask) => void,
-): Unsubscribable | undefined {
-  const { timeoutMs: wanted, window, deadline, signal } = request
+): ClientTask {
+  const { timeoutMs: wanted, window, deadline } = request
   const timeoutMs = callTimeout(wanted, facts.config, window, deadline)
   const Task = isStreaming(request) ? StreamTask : ClientTask
-  const task = new Task(owner, request, timeoutMs, caller as Subscriber<unknown>)
-  enter(task)
+  return new Task(owner, request, timeoutMs, caller as Subscriber<unknown>)
+}
+
+/** How its caller unsubscribes from a task that was started; it hears its signal as long. `undefined` where it is over by now. */
+export function subscriptionOf(task: ClientTask): Unsubscribable | undefined {
   if (task.over) return undefined
+  const { signal } = task.request
   if (signal === undefined) return task
   const abort = (): void => task.abort(signal.reason)
   signal.addEventListener('abort', abort, { once: true })

@@ -27,7 +27,7 @@ import { ClientConnection } from './connection.ts'
 import { dial } from './dial.ts'
 import { statsOf } from './figures.ts'
 import { Pings } from './pings.ts'
-import { startTask } from './start-task.ts'
+import { subscriptionOf, taskOf } from './start-task.ts'
 import type { ClientHoldings, ClientStats } from './stats.ts'
 import { type StreamEvents, standAlone } from './stream-events.ts'
 import type { ClientTask } from './task.ts'
@@ -107,10 +107,10 @@ export class ClientStream extends Calling {
 
   /** A call that is subscribed to; returns how to unsubscribe, where it is not over yet. */
   start<T>(request: CallRequest<T>, caller: Subscriber<T>): Unsubscribable | undefined {
-    return startTask(request, caller, this.#facts, this.#tasks, task => {
-      if (this.usable) this.#tasks.enter(task)
-      else task.refuse('rpc_unreachable', this.#closedMessage)
-    })
+    const task = taskOf(request, caller, this.#facts, this.#tasks)
+    if (this.usable) this.#tasks.enter(task)
+    else task.refuse('rpc_unreachable', this.#closedMessage)
+    return subscriptionOf(task)
   }
 
   /** A call that came back is sent anew. */
