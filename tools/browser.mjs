@@ -1,13 +1,23 @@
 /**
  * Is the main entry fit for browsers? Bundles it as a page would, looks for modules of Node, runs a server and a client of it
- * where there is nothing of Node, and tells how large it is. Needs dist/.
+ * where there is nothing of Node, and weighs what a page pays for what it imports. Needs dist/.
  */
 import { createContext, Script } from 'node:vm'
 import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
 
-/** What a client should weigh at most, minified and compressed, without RxJS and the codec. */
-const SHOULD_BYTES = 12_000
+/**
+ * What a page pays for what it imports, in bytes, minified and compressed, without RxJS and the codec: more fails. A client is
+ * meant to come down to 12 kB; until then its limit is what it weighs, and a little.
+ */
+const WEIGHTS = [
+  ['RpcError', 600],
+  ['pacedMap', 500],
+  ['service, unary', 700],
+  ['resubscribe', 2_000],
+  ['ClientStream, webSocketDialer', 20_000],
+  ['connect, service, unary', 27_200],
+]
 
 /** All that the bundle finds outside the language itself: what browsers and Node have in common. */
 const WEB = {
@@ -90,10 +100,11 @@ if (JSON.stringify(found) !== JSON.stringify(EXPECTED)) {
   fail(`without Node's globals the bundle gave ${JSON.stringify(found)}, not ${JSON.stringify(EXPECTED)}`)
 }
 
-const client = await weigh("export { connect, service, unary } from './dist/index.js'", ['rxjs', './codec/*'])
-const whole = await weigh("export * from './dist/index.js'", ['rxjs', 'msgpackr'])
 const kB = bytes => `${(bytes / 1000).toFixed(1)} kB`
-const verdict = client > SHOULD_BYTES ? 'more than' : 'within'
-console.log(
-  `a client weighs ${kB(client)} without RxJS and the codec, ${verdict} the ${kB(SHOULD_BYTES)} it should; all of the entry ${kB(whole)}`,
-)
+const weights = []
+for (const [names, most] of WEIGHTS) {
+  const bytes = await weigh(`export { ${names} } from './dist/index.js'`, ['rxjs', './codec/*'])
+  weights.push(`${names}: ${kB(bytes)}`)
+  if (bytes > most) fail(`import { ${names} } weighs ${kB(bytes)} without RxJS and the codec, over ${kB(most)}`)
+}
+console.log(`minified and compressed, without RxJS and the codec: ${weights.join('; ')}`)
