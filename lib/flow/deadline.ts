@@ -7,34 +7,25 @@ import { asyncScheduler, interval, Observable, type OperatorFunction, type Sched
 /** Entries that are handed over at once; more of them wait for a turn of the event loop each. */
 const SLICE = 1024
 
-/** All that is due in one tick: a ring of entries, this one being its border. */
-class Batch {
-  previous: Batch | Expiring = this
-  following: Batch | Expiring = this
-  readonly waiting: { count: number }
-
-  constructor(waiting: { count: number }) {
-    this.waiting = waiting
-  }
-}
-
 /** Something with a timeout. Belongs to at most one {@link deadline} at a time. */
 export abstract class Expiring {
   /** From the moment it joins, in milliseconds: above 0, and finite. */
   abstract readonly timeoutMs: number
   /** When its time is over, by the clock of the scheduler; 0 before it has joined. */
   expiresAt = 0
+  /** Those that are due in the same tick, in a ring. */
   #batch: Batch | undefined
-  #previous: Batch | Expiring | undefined
-  #following: Batch | Expiring | undefined
+  #previous: Expiring = this
+  #following: Expiring = this
 
   /** Leaves its deadline, which will not emit it. Does nothing where it has not joined one, or was emitted. */
   leaveDeadline(): void {
     if (this.#batch === undefined) return
     this.#batch.waiting.count--
     this.#batch = undefined
-    Expiring.#link(this.#previous!, this.#following!)
-    this.#previous = this.#following = undefined
+    this.#previous.#following = this.#following
+    this.#following.#previous = this.#previous
+    this.#previous = this.#following = this
   }
 
   /** Puts `entry` at the end of `batch`. */
@@ -42,16 +33,26 @@ export abstract class Expiring {
     entry.leaveDeadline()
     entry.#batch = batch
     batch.waiting.count++
-    const last = batch.previous
-    Expiring.#link(last, entry)
-    Expiring.#link(entry, batch)
+    const last = batch.#previous
+    entry.#previous = last
+    entry.#following = batch
+    last.#following = batch.#previous = entry
   }
 
-  static #link(left: Batch | Expiring, right: Batch | Expiring): void {
-    if (left instanceof Batch) left.following = right
-    else left.#following = right
-    if (right instanceof Batch) right.previous = left
-    else right.#previous = left
+  /** The first entry of `batch`; the batch itself where it is empty. */
+  static first(batch: Batch): Expiring {
+    return batch.#following
+  }
+}
+
+/** All that is due in one tick: the border of the ring. */
+class Batch extends Expiring {
+  readonly timeoutMs = 0
+  readonly waiting: { count: number }
+
+  constructor(waiting: { count: number }) {
+    super()
+    this.waiting = waiting
   }
 }
 
@@ -93,13 +94,16 @@ export function deadline<T extends Expiring>(options: DeadlineOptions): Operator
 
       const emit = (batch: Batch): void => {
         const slice: T[] = []
-        while (slice.length < SLICE && batch.following instanceof Expiring) {
-          const entry = batch.following as T
+        for (
+          let entry = Expiring.first(batch);
+          entry !== batch && slice.length < SLICE;
+          entry = Expiring.first(batch)
+        ) {
           entry.leaveDeadline()
-          slice.push(entry)
+          slice.push(entry as T)
         }
         if (slice.length > 0) subscriber.next(slice)
-        if (batch.following === batch) {
+        if (Expiring.first(batch) === batch) {
           rest()
           return
         }
