@@ -68,7 +68,7 @@ export function json(options: Partial<CodecLimits> = {}): Codec {
 }
 
 function stringify(value: unknown, limits: CodecLimits): string {
-  const plain = new JsonWalk(limits).run(value)
+  const plain = new JsonWalk().run(value, limits)
   try {
     return JSON.stringify(plain)
   } catch (error) {

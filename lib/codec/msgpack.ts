@@ -47,6 +47,11 @@ class MsgpackWalk extends PlainWalk {
   /** Is there a number that msgpackr writes in another form than promised? */
   repair = false
 
+  override run(value: unknown, limits: CodecLimits): unknown {
+    this.repair = false
+    return super.run(value, limits)
+  }
+
   protected number(value: number): unknown {
     if ((value | 0) === value || value >>> 0 === value) {
       if (value !== 0 || !Object.is(value, -0)) return value
@@ -108,12 +113,18 @@ export function msgpack(options: Partial<CodecLimits> = {}): Codec {
 /** The codec with all limits at their defaults. */
 export const MSGPACK: Codec = msgpack()
 
+/** The walk that was last, for the next one: over a small message, making one costs as much as walking. */
+let spareWalk: MsgpackWalk | undefined
+
 function pack(value: unknown, limits: CodecLimits): Packed {
-  const walk = new MsgpackWalk(limits)
-  const plain = walk.run(value)
+  const walk = spareWalk ?? new MsgpackWalk()
+  spareWalk = undefined // a getter may encode, too
+  const plain = walk.run(value, limits)
+  const { repair } = walk
+  spareWalk = walk
   try {
     const packed = packr.pack(plain, IN_PLACE) as unknown as Packed
-    if (walk.repair) writeIntegers(packed, packed.start, packed.end)
+    if (repair) writeIntegers(packed, packed.start, packed.end)
     if (packed.length > KEPT_BYTES) giveUp(packed)
     return packed
   } catch (error) {

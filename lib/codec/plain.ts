@@ -23,15 +23,14 @@ export interface CodecLimits extends DecodeLimits {
 /** Default of {@link CodecLimits.maxEncodeBytes}. */
 export const MAX_ENCODE_BYTES: number = 64 * 1024 * 1024
 
-/** One walk over one value. What becomes of a number, a bigint, bytes, a date and a Map is the codec's part. */
+/** Of a walk that has not begun. */
+const NO_LIMITS: CodecLimits = { maxDepth: 0, maxElements: 0, maxKeys: 0, maxEncodeBytes: 0 }
+
+/** A walk over one value at a time. What becomes of a number, a bigint, bytes, a date and a Map is the codec's part. */
 export abstract class PlainWalk {
-  private readonly limits: CodecLimits
+  private limits: CodecLimits = NO_LIMITS
   private elements = 1
   private size = 0
-
-  constructor(limits: CodecLimits) {
-    this.limits = limits
-  }
 
   protected abstract number(value: number): unknown
   protected abstract bigint(value: bigint): unknown
@@ -40,8 +39,11 @@ export abstract class PlainWalk {
   /** `copy` where an entry changed, or where `original` is more than a Map. */
   protected abstract map(original: ReadonlyMap<unknown, unknown>, copy: Map<unknown, unknown> | undefined): unknown
 
-  /** What to encode in place of `value`. Throws an `RpcError` `rpc_encode` and nothing else. */
-  run(value: unknown): unknown {
+  /** What to encode in place of `value`. Throws an `RpcError` `rpc_encode` and nothing else. Not to be called from within. */
+  run(value: unknown, limits: CodecLimits): unknown {
+    this.limits = limits
+    this.elements = 1
+    this.size = 0
     try {
       return this.visit(value, 0)
     } catch (error) {

@@ -22,6 +22,9 @@ const BY_REFERENCE = 4 * 1024
  */
 const BATCH_BYTES = 6 * 1024
 
+/** A slab with less room than this for its next batch is given up: a batch over two slabs is two pieces, which cost a socket more than one. */
+const BATCH_ROOM = 8 * 1024
+
 /** What a writer holds between turns. */
 const NO_SLAB = new Uint8Array(0)
 
@@ -221,9 +224,10 @@ export class LinkWriter {
   #pass(): void {
     const small = this.slab.length < SLAB_BYTES
     const others = small ? smallSpares : spares
-    const enough =
-      this.slab.length - this.#used > MESSAGE_ROOM && others.length < (small ? MOST_SMALL_SPARES : MOST_SPARES)
-    if (enough) others.push({ slab: this.slab, used: this.#used })
+    const room = this.slab.length - this.#used
+    const enough = room > (small ? MESSAGE_ROOM : BATCH_ROOM)
+    if (enough && others.length < (small ? MOST_SMALL_SPARES : MOST_SPARES))
+      others.push({ slab: this.slab, used: this.#used })
     this.slab = NO_SLAB
     this.#start = this.#used = 0
   }

@@ -357,6 +357,14 @@ describe('the msgpack codec beside other users of msgpackr', () => {
       b: 2 ** 40,
     }
     assert.deepEqual(roundTrip(nested), { a: -0, inner: 400_021, b: 2 ** 40 })
+    // One inside whose numbers need no repair leaves those outside to be repaired: 2^40 is written as an integer.
+    const plainInside = {
+      a: 2 ** 40,
+      get inner() {
+        return codec.encode({}).length
+      },
+    }
+    assert.deepEqual(codec.encode(plainInside), codec.encode({ a: 2 ** 40, inner: 1 }))
     const big = 'z'.repeat(400_000)
     const theirs = {
       before: 1,
