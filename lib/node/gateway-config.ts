@@ -100,12 +100,3 @@ function dialerOf(address: string): Dialer {
   const known = 'expected tcp://host:port, unix:///path, ws://host:port/path or wss://host:port/path'
   throw new TypeError(`${JSON.stringify(address)} is no target: ${known}`)
 }
-
-/** The origins as browsers send them; `undefined` stands for all. Throws a `TypeError` for what is none. */
-export function originsOf(origins: GatewayOptions['origins']): ReadonlySet<string> | undefined {
-  for (const origin of origins ?? []) {
-    if (URL.canParse(origin) && new URL(origin).origin === origin) continue
-    throw new TypeError(`${JSON.stringify(origin)} is no origin: expected scheme://host or scheme://host:port, no path`)
-  }
-  return origins === undefined ? undefined : new Set(origins)
-}

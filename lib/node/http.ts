@@ -44,7 +44,7 @@ export interface OwnServerOptions {
 export function checkTls(address: string, tls: TlsOptions | undefined): void {
   const secure = /^wss:/i.test(address)
   if (secure && tls === undefined) {
-    const option = '{ tls: { cert, key } } of webSocketListener() or Gateway'
+    const option = '{ tls: { cert, key } } of listen(), webSocketListener() or Gateway'
     throw new TypeError(`cannot listen at ${address}: it needs a certificate and its key, ${option}`)
   }
   if (!secure && tls !== undefined) {

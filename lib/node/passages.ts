@@ -9,6 +9,7 @@ import type { ServerLogEntry } from '../server/config.ts'
 import type { Dialer, Link } from '../transport/link.ts'
 import { Bridge } from './bridge.ts'
 import type { GatewayConfig } from './gateway-config.ts'
+import { refusedOrigin } from './origins.ts'
 import { farEnd, refuse } from './upgrades.ts'
 import { upgrader } from './websocket.ts'
 
@@ -143,8 +144,8 @@ export class Passages {
   /** The status and the text for who may not come in. */
   #refusal(address: string, { headers }: IncomingMessage): [status: number, text: string] | undefined {
     const { config, origins } = this.#rules
-    const { origin } = headers
-    if (origin !== undefined && origins?.has(origin) === false) return [403, `pages of ${origin} may not connect here`]
+    const refusal = refusedOrigin(headers, origins)
+    if (refusal !== undefined) return [403, refusal]
     const over = tooMany({ address }, this.#passages, config)
     return over === undefined ? undefined : [503, over]
   }

@@ -1,22 +1,20 @@
 /**
- * WebSockets on Node: the dialer, and the listener on a port of its own or on a user's HTTP server. The only file that
- * knows `ws`.
+ * WebSockets on Node: the dialer, and what makes links of upgrades. The only file that knows `ws`.
  */
-import type { IncomingHttpHeaders, IncomingMessage, Server } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { SecureContextOptions, TlsOptions } from 'node:tls'
-import { Observable, type SchedulerLike, Subject } from 'rxjs'
+import type { SecureContextOptions } from 'node:tls'
+import type { SchedulerLike } from 'rxjs'
 import { type ServerOptions, WebSocket, WebSocketServer } from 'ws'
-import type { Bound, Dialer, Link, Listener } from '../transport/link.ts'
+import type { Dialer, Link } from '../transport/link.ts'
 import { type WebSocketConstructor, webSocketDialer } from '../transport/websocket-client.ts'
 import { WebSocketLink } from '../transport/websocket-link.ts'
-import { cannotListen } from './addresses.ts'
-import { checkTls, type HttpTarget, ownServer, type Served, userServer } from './http.ts'
 import { LINGER_MS, linger } from './linger.ts'
 import { turnScheduler } from './turn.ts'
-import { farEnd, refuse, route, type Take } from './upgrades.ts'
+import { farEnd, refuse } from './upgrades.ts'
 
+/** What both ends of a WebSocket on Node can be told. */
 export interface NodeWebSocketOptions {
   /**
    * The largest WebSocket message that is taken; one above it ends the link with close code 1009. Default 18 MiB: the largest
@@ -27,6 +25,7 @@ export interface NodeWebSocketOptions {
   readonly maxPingsPerSecond?: number | undefined
 }
 
+/** What a dialer of WebSockets on Node can be told. */
 export interface NodeWebSocketDialerOptions extends NodeWebSocketOptions {
   /** `razor` (default) offers that subprotocol and insists on it; `none` offers nothing, for plain bridges that echo none. */
   readonly subprotocol?: 'razor' | 'none' | undefined
@@ -34,13 +33,6 @@ export interface NodeWebSocketDialerOptions extends NodeWebSocketOptions {
   readonly headers?: Readonly<Record<string, string>> | undefined
   /** For `wss:`: certificates, and whether the server's is checked (default true). */
   readonly tls?: (SecureContextOptions & { readonly rejectUnauthorized?: boolean }) | undefined
-}
-
-export interface NodeWebSocketListenerOptions extends NodeWebSocketOptions {
-  /** On a port of its own: how long a connection may take until it is upgraded, in ms. Default 10,000. */
-  readonly upgradeTimeoutMs?: number | undefined
-  /** For `wss:` on a port of its own, and needed there: at least `cert` and `key`. */
-  readonly tls?: TlsOptions | undefined
 }
 
 const MAX_SOCKET_MESSAGE_BYTES = 18 * 1024 * 1024
@@ -196,51 +188,5 @@ export function upgrader(
         use(new NodeWebSocketLink(ws, request.socket, farEnd(request), options)),
       )
     }
-  }
-}
-
-function accept(served: Served, options: NodeWebSocketOptions): Observable<Bound> {
-  return new Observable(subscriber => {
-    const links = new Subject<Link>()
-    const upgrade = upgrader(options)
-    const take: Take = (request, socket, head) =>
-      upgrade(request, socket, head, link => (links.observed ? links.next(link) : link.destroy()))
-    subscriber.add(() => links.complete())
-    subscriber.add(route(served.server, served.path, take))
-    subscriber.next({
-      get address() {
-        return served.address()
-      },
-      links$: links.asObservable(),
-    })
-  })
-}
-
-/**
- * Listens for WebSockets: on a port of its own at `ws://host:port/path` (port 0 takes a free one, which `Bound.address` names), at
- * `wss://host:port/path` with `tls`, or at `path` of a user's `server`, whose other upgrades, requests and life are left alone. Throws
- * a `TypeError` for `wss:` without a certificate.
- */
-export function webSocketListener(
-  target: string | HttpTarget<Server>,
-  options: NodeWebSocketListenerOptions = {},
-): Listener {
-  const name = typeof target === 'string' ? target : `path ${target.path} of the HTTP server`
-  if (typeof target === 'string') checkTls(target, options.tls)
-  const served$ = typeof target === 'string' ? ownServer(target, options) : userServer(target)
-  return {
-    listen: () =>
-      new Observable<Bound>(subscriber => {
-        const fail = (error: Error): void => subscriber.error(cannotListen(name, error))
-        const open = served$.subscribe({
-          next: served => {
-            const accepting = accept(served, options).subscribe({ next: bound => subscriber.next(bound), error: fail })
-            subscriber.add(accepting)
-          },
-          error: fail,
-          complete: () => subscriber.complete(),
-        })
-        subscriber.add(open)
-      }),
   }
 }

@@ -7,7 +7,8 @@ import type { Duplex } from 'node:stream'
 import { describe, it } from 'node:test'
 import { WebSocket, WebSocketServer } from 'ws'
 import { RpcError } from '../../lib/error.ts'
-import { type NodeWebSocketListenerOptions, nodeWebSocketDialer, webSocketListener } from '../../lib/node/websocket.ts'
+import { nodeWebSocketDialer } from '../../lib/node/websocket.ts'
+import { type NodeWebSocketListenerOptions, webSocketListener } from '../../lib/node/websocket-listener.ts'
 import { type WebSocketConstructor, webSocketDialer } from '../../lib/transport/websocket-client.ts'
 import { expectNoLeaks } from '../support/leaks.ts'
 import { bind, dial, linkDuties, openPair, pattern } from '../support/link-duties.ts'
@@ -266,6 +267,44 @@ describe('an upgrade', () => {
     await expectNoLeaks()
   })
 
+  it('is refused with 403 from pages of other origins than those that were given, and not without an Origin', async () => {
+    const served = await serve({ origins: ['https://app.example', 'http://localhost:3000'] })
+    for (const origin of [
+      'https://evil.example',
+      'https://app.example.evil.example',
+      'https://app.example:444',
+      'http://app.example',
+      'https://APP.example',
+      'https://app.example, https://app.example',
+      'null',
+      '',
+    ]) {
+      const answer = await raw(served.address, upgrade('/rpc', `Origin: ${origin}\r\n`))
+      assert.match(answer, /^HTTP\/1\.1 403 Forbidden\r\n/, origin)
+      assert.ok(answer.endsWith(`pages of ${origin} may not connect here`), answer)
+    }
+    for (const headers of [{ origin: 'https://app.example' }, { origin: 'http://localhost:3000' }, {}]) {
+      const near = await dial(nodeWebSocketDialer(served.address, { headers }))
+      near.link.close()
+      assert.equal(await (await served.next()).ended(), 'complete')
+    }
+    served.end()
+    await expectNoLeaks()
+  })
+
+  it('is accepted from pages of every origin where none were given, and from no page where the list is empty', async () => {
+    const headers = { origin: 'https://evil.example' }
+    const open = await serve()
+    const near = await dial(nodeWebSocketDialer(open.address, { headers }))
+    near.link.destroy()
+    await (await open.next()).ended()
+    open.end()
+    const closed = await serve({ origins: [] })
+    assert.match(await raw(closed.address, upgrade('/rpc', `Origin: ${headers.origin}\r\n`)), /^HTTP\/1\.1 403 /)
+    closed.end()
+    await expectNoLeaks()
+  })
+
   it('is refused with 404 at another path, and a plain request is answered 426', async () => {
     const served = await serve()
     assert.match(
@@ -513,6 +552,11 @@ describe('a WebSocket listener', () => {
     }
     await assert.rejects(serve({}, 'wss://127.0.0.1:0'), /wss:.* needs a certificate and its key, \{ tls: /)
     await assert.rejects(serve({ tls: {} }, 'ws://127.0.0.1:0'), /a certificate is for wss:\/\//)
+    await assert.rejects(
+      serve({ tls: {} }, { server: createServer() }),
+      /path \/ of .*: a certificate is given to that/,
+    )
+    await assert.rejects(serve({ origins: ['https://a.example/'] }), /"https:\/\/a\.example\/" is no origin: expected/)
     await expectNoLeaks()
   })
 

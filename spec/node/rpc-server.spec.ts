@@ -1,0 +1,67 @@
+/** Where a server on Node listens, and for whom. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { after, describe, it, type TestContext } from 'node:test'
+import { lastValueFrom } from 'rxjs'
+import { WebSocket } from 'ws'
+import { connect, RpcServer } from '../../lib/node/index.ts'
+import { memoryListener } from '../../lib/transport/memory.ts'
+import { certificate, withoutOpenssl } from '../support/certificate.ts'
+import { expectNoLeaks } from '../support/leaks.ts'
+
+/** How the server answers the upgrade of a page. */
+async function answerTo(address: string, origin: string): Promise<number | undefined> {
+  const page = new WebSocket(address, { origin, rejectUnauthorized: false })
+  page.on('error', () => undefined)
+  const response = (await Promise.race([once(page, 'upgrade'), once(page, 'unexpected-response')])).at(-1)
+  page.terminate()
+  return response.statusCode
+}
+
+after(expectNoLeaks)
+
+function made(t: TestContext): RpcServer {
+  const server = new RpcServer({})
+  t.after(() => server.close({ waitMs: 0 }))
+  return server
+}
+
+describe('a server that listens for the pages of some origins', () => {
+  const origins = ['https://app.example']
+
+  it('answers the others 403, on a port of its own and on an HTTP server, and lets programs in', async t => {
+    const http = createServer()
+    t.after(() => http.close())
+    http.listen(0, '127.0.0.1')
+    await once(http, 'listening')
+    const server = made(t)
+    await server.listen({ server: http, path: '/rpc' }, { origins })
+    const own = await server.listen('ws://127.0.0.1:0', { origins })
+    for (const address of [own.address, `ws://127.0.0.1:${(http.address() as AddressInfo).port}/rpc`]) {
+      assert.equal(await answerTo(address, 'https://app.example'), 101)
+      assert.equal(await answerTo(address, 'https://evil.example'), 403)
+      const program = connect(address)
+      await lastValueFrom(program.prewarm(), { defaultValue: undefined })
+      await program.close()
+    }
+  })
+
+  it('does so at wss:// with a certificate', { skip: withoutOpenssl() }, async t => {
+    const { cert, key } = certificate()
+    const server = made(t)
+    const { address } = await server.listen('wss://127.0.0.1:0', { origins, tls: { cert, key } })
+    assert.equal(await answerTo(address, 'https://app.example'), 101)
+    assert.equal(await answerTo(address, 'https://evil.example'), 403)
+  })
+
+  it('refuses what is no origin, and options where there is no WebSocket', async t => {
+    const server = made(t)
+    const refused = async (target: Parameters<RpcServer['listen']>[0], message: RegExp, of = origins) =>
+      assert.rejects(server.listen(target, { origins: of }), { name: 'TypeError', message })
+    await refused('ws://127.0.0.1:0', /^"\*" is no origin: expected scheme:\/\/host/, ['*'])
+    await refused('tcp://127.0.0.1:0', /^cannot listen at tcp:\/\/127\.0\.0\.1:0 with options: they are for ws:\/\//)
+    await refused(memoryListener('memory:x'), /^cannot listen at a listener with options/)
+  })
+})
