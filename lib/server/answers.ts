@@ -146,7 +146,14 @@ export class Answers implements TaskOwner {
 
   complain(task: OwnedTask, error: unknown): void {
     const reason = RpcError.from(error)
-    this.log('warn', `the handler of ${String(task.action)} after its end: ${reason.message}`, reason, task.action)
+    // It was told to stop, and says so.
+    const obeys = error instanceof CallRefused || reason.code === 'rpc_canceled' || isAbort(error)
+    this.log(
+      obeys ? 'debug' : 'warn',
+      `the handler of ${String(task.action)} after its end: ${reason.message}`,
+      reason,
+      task.action,
+    )
   }
 
   released(task: OwnedTask): void {
@@ -167,4 +174,9 @@ export class Answers implements TaskOwner {
   #flushIfAlone(task: OwnedTask): void {
     if (this.#calls.size === 1 && this.#calls.has(task.seq)) this.#writer.flush()
   }
+}
+
+/** What Node's own functions, and `fetch`, fail with where their `signal` aborts. */
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError'
 }

@@ -91,7 +91,7 @@ export class ServerStreamTask extends ServerTask implements IncomingEvents, Outg
   override halfClosed(): void {
     this.#noMoreCredit = true
     if (this.#half === 'open') {
-      const error = new RpcError('rpc_io_err', 'the client finished before its items had ended')
+      const error = new CallRefused('rpc_io_err', 'the client finished before its items had ended')
       this.#endItems(items => items.error(error))
     }
     this.#stopStarved()
@@ -111,16 +111,17 @@ export class ServerStreamTask extends ServerTask implements IncomingEvents, Outg
     else outgoing.start(answer, this.overflow ?? 'buffer', this.#window)
   }
 
-  protected override letGo(): void {
+  protected override letGo(reason: unknown): void {
     const underWay = this.#half === 'over' ? 0 : (this.#incoming?.underWay ?? 0)
     this.owner.allowIdle(underWay + this.#crossing)
     this.#crossing = 0
     // First, so that the handler's leaving its items is not told: the terminal says it all.
     this.#half = 'over'
-    super.letGo()
+    super.letGo(reason)
     this.#outgoing?.stop()
     this.#incoming?.end()
-    const error = new RpcError('rpc_canceled', `the call of ${String(this.action)} is over`)
+    const told = reason instanceof CallRefused
+    const error = told ? reason : new CallRefused('rpc_canceled', `the call of ${String(this.action)} is over`)
     const items = this.#items
     this.#items = undefined
     items?.error(error)

@@ -3,7 +3,7 @@
  * hear the answer. Rust: `server/task.rs`.
  */
 import { asyncScheduler, isObservable, type Observable, type Subscriber } from 'rxjs'
-import { RpcError, type UserError } from '../error.ts'
+import type { UserError } from '../error.ts'
 import { Expiring } from '../flow/deadline.ts'
 import type { U64 } from '../protocol/bytes.ts'
 import type { ErrorsKind } from '../protocol/errors-kind.ts'
@@ -160,7 +160,7 @@ export class ServerTask extends Expiring implements ServerCall {
   stop(reason: CallRefused, now = false): void {
     if (this.#over || (this.#stopping !== undefined && !now)) return
     this.#stopping ??= reason
-    this.letGo()
+    this.letGo(this.#stopping)
     this.#aborter?.abort(reason)
     // A Promise cannot be stopped: its slot is taken until it has settled, or until its time is over.
     if (!this.#promised || now) this.#settle(this.#stopping, true)
@@ -170,7 +170,7 @@ export class ServerTask extends Expiring implements ServerCall {
   cancel(): void {
     if (this.#over) return
     this.#over = true
-    this.#tearDown(new RpcError('rpc_canceled', 'nobody waits for the answer any more'))
+    this.#tearDown(new CallRefused('rpc_canceled', 'nobody waits for the answer any more'))
   }
 
   /** Whatever throws, an answer whose `then` does included, fails the call. */
@@ -226,8 +226,8 @@ export class ServerTask extends Expiring implements ServerCall {
     this.owner.complain(this, error)
   }
 
-  /** Lets go of what the handler runs. May be called twice. */
-  protected letGo(): void {
+  /** Lets go of what the handler runs: for that reason, where the handler did not end by itself. May be called twice. */
+  protected letGo(_reason: unknown): void {
     const source = this.#source
     this.#source = undefined
     source?.unsubscribe()
@@ -243,7 +243,7 @@ export class ServerTask extends Expiring implements ServerCall {
 
   #tearDown(reason: unknown): void {
     this.leaveDeadline()
-    this.letGo()
+    this.letGo(reason)
     if (reason !== undefined) this.#aborter?.abort(reason)
     this.owner.released(this)
   }

@@ -34,7 +34,10 @@ export interface StreamHandlerCall<E> extends HandlerCall<E> {
 
 /** What the handler of an upload gets besides. */
 export interface UploadHandlerCall<Item, E> extends HandlerCall<E> {
-  /** The caller's items, for one subscriber. An item counts as consumed when `next` has returned; `pacedMap` and `for await` brake. */
+  /**
+   * The caller's items, for one subscriber. An item counts as consumed when `next` has returned; `pacedMap` and `for await` brake. Fail
+   * with why they are lost, or why the call is over; a handler may pass that on, and nobody takes it for a failure of its own.
+   */
   readonly items$: Paced<Item>
 }
 
