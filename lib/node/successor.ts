@@ -5,6 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Socket } from 'node:net'
 import { Observable } from 'rxjs'
+import { LONGEST_TIMER_MS } from '../flow/long-timer.ts'
 import { CHANNEL_FD, GO, NO, READY, SERVING, VARIABLE, type Will } from './inheritance.ts'
 import type { ListeningSocket } from './sockets.ts'
 
@@ -50,7 +51,8 @@ export function startSuccessor(
       child.kill('SIGKILL')
     }
     const tooLate = (): void => giveUp(`was not ready within readyTimeoutMs ${readyTimeoutMs}, and was killed`)
-    let timer = setTimeout(tooLate, readyTimeoutMs)
+    const mostMs = Math.min(readyTimeoutMs, LONGEST_TIMER_MS)
+    let timer = setTimeout(tooLate, mostMs)
     subscriber.add(() => {
       clearTimeout(timer)
       if (serves) {
@@ -77,7 +79,7 @@ export function startSuccessor(
         subscriber.complete()
       } else if (said === `${READY}\n`) {
         clearTimeout(timer)
-        timer = setTimeout(tooLate, readyTimeoutMs)
+        timer = setTimeout(tooLate, mostMs)
         channel.write(`${GO}\n`)
       } else if (!expected.startsWith(said)) {
         giveUp(`wrote ${JSON.stringify(said.slice(0, 40))} to file descriptor ${CHANNEL_FD}, and was killed`)

@@ -3,8 +3,9 @@
  * PROTOCOL.md, "Negotiation".
  */
 
-import { Subscription, timer } from 'rxjs'
+import { Subscription } from 'rxjs'
 import { RpcError } from '../error.ts'
+import { longTimer } from '../flow/long-timer.ts'
 import type { U64 } from '../protocol/bytes.ts'
 import { type CloseCode, ProtocolError } from '../protocol/close.ts'
 import { asLimit, asTexts, type PongMap, readControl } from '../protocol/control.ts'
@@ -74,7 +75,7 @@ export class ServerSession implements SendLimits {
     if (this.#admitted) return Subscription.EMPTY
     const { authTimeoutMs } = this.#facts.config
     const late = new ProtocolError(4401, `the client has not said who it is within authTimeoutMs ${authTimeoutMs}`)
-    return timer(authTimeoutMs).subscribe({
+    return longTimer(authTimeoutMs).subscribe({
       next: () => this.#admitted || this.#events.refused(late),
       error: error => this.#turnAway(error),
     })
