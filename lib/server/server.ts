@@ -71,10 +71,12 @@ export class DispatchServer {
         listening.unsubscribe()
       }
       const failed = (error: Error): void => {
-        stop()
         this.#facts.log({ level: 'error', message: error.message })
         reject(error)
+        stop()
       }
+      // Does nothing where it listens.
+      const tooLate = (): void => reject(new Error('the server, or its listener, was closed before it could listen'))
       listening.add(
         listener.listen().subscribe({
           next: bound => {
@@ -82,8 +84,10 @@ export class DispatchServer {
             resolve({ address: bound.address, close: stop })
           },
           error: failed,
+          complete: tooLate,
         }),
       )
+      listening.add(tooLate)
     })
   }
 
@@ -135,7 +139,11 @@ export class DispatchServer {
 
   #closeAll(): void {
     this.#telling.unsubscribe()
-    for (const connection of [...this.#connections]) connection.close(4491)
+    for (const connection of [...this.#connections]) {
+      // One that was not told yet learns which of its calls were taken.
+      connection.drain(0)
+      connection.close(4491)
+    }
   }
 
   #serve(link: Link): void {

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
 import { after, describe, it, type TestContext } from 'node:test'
-import { lastValueFrom } from 'rxjs'
+import { EMPTY, lastValueFrom } from 'rxjs'
 import { WebSocket } from 'ws'
 import { connect, RpcServer } from '../../lib/node/index.ts'
 import { memoryListener } from '../../lib/transport/memory.ts'
@@ -63,5 +64,22 @@ describe('a server that listens for the pages of some origins', () => {
     await refused('ws://127.0.0.1:0', /^"\*" is no origin: expected scheme:\/\/host/, ['*'])
     await refused('tcp://127.0.0.1:0', /^cannot listen at tcp:\/\/127\.0\.0\.1:0 with options: they are for ws:\/\//)
     await refused(memoryListener('memory:x'), /^cannot listen at a listener with options/)
+  })
+})
+
+describe('a server that is closed before it listens', () => {
+  const CLOSED = /^Error: the server, or its listener, was closed before it could listen$/
+
+  it('says so, at each sort of address', async t => {
+    for (const target of ['tcp://127.0.0.1:0', `unix://${tmpdir()}/razor-never-${process.pid}`, 'ws://127.0.0.1:0']) {
+      const server = made(t)
+      const refused = assert.rejects(server.listen(target), CLOSED)
+      await server.close()
+      await refused
+    }
+  })
+
+  it('says the same where a listener ends without listening', async t => {
+    await assert.rejects(made(t).listen({ listen: () => EMPTY }), CLOSED)
   })
 })

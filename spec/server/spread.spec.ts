@@ -120,6 +120,31 @@ describe('a server with many connections that closes', () => {
   }
 
   it(
+    'tells those that it cuts before their turn which of their calls it has taken',
+    virtually(world => {
+      const { address, server } = world.server()
+      const { peers } = clients(world, address, 1_000, agree)
+      const last = peers.at(-1)!
+      world.at(500, () => last.send(upRequest(2, { action: 'Lab.never' })))
+      world.at(1_000, () => void server.close({ waitMs: 400 }))
+      // With more time for the bursts; the first one still cuts what is left.
+      world.at(1_050, () => void server.close())
+      world.end(3_000)
+      return () => {
+        const goodbye = downs(last.received).filter(({ kind, seq }) => kind === DOWN.goAway || seq === 0)
+        assert.deepEqual(
+          goodbye.map(({ kind, seq }) => [kind, seq]),
+          [
+            [DOWN.hello, 0],
+            [DOWN.goAway, 2],
+            [DOWN.error, 0],
+          ],
+        )
+      }
+    }),
+  )
+
+  it(
     'goes on taking calls of those that it has not told yet',
     virtually(world => {
       const { address, server, lab } = world.server()
