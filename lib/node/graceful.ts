@@ -69,7 +69,8 @@ const STOP_SIGNALS = ['SIGINT', 'SIGTERM'] as const
 
 /**
  * Runs servers until a signal, and hands over to a new process without a gap: SIGUSR2 starts the command line again, which may be
- * another version by then. Not on Windows. Rust: `GracefulServer`.
+ * another version by then. On Windows it only drains at SIGINT, and `restart` writes to the log why it starts nothing; the same in
+ * a worker of `node:cluster`. Rust: `GracefulServer`.
  *
  * ```ts
  * const graceful = new Graceful({ pidFile: '/run/adder.pid', logger: console })

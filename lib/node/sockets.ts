@@ -56,13 +56,20 @@ export class ListeningSocket {
     open.add(this)
   }
 
-  /** Its file descriptor. Throws where Node does not tell. */
+  /**
+   * Its file descriptor. Throws where there is none for another process: on Windows, in a worker of `cluster`, and should a later
+   * Node not tell it any more.
+   */
   get fd(): number {
-    // Nothing public tells; only the number lets another process have a pipe and an HTTP server, too, without accepting at once.
+    // Nothing public tells it: a server can only be sent to a child over IPC, and one that arrives so accepts at once.
     const { _handle } = this.#server as unknown as { readonly _handle?: { readonly fd?: number } | null }
     const fd = _handle?.fd ?? -1
-    if (fd < 0) throw new Error(`cannot hand over ${this.address}: Node does not tell its file descriptor here`)
-    return fd
+    if (fd >= 0) return fd
+    const why =
+      process.platform === 'win32'
+        ? 'on Windows a socket cannot be handed over so'
+        : `Node ${process.version} tells no file descriptor of it; a worker of node:cluster has none`
+    throw new Error(`cannot hand over ${this.address}: ${why}`)
   }
 
   /** Accepts from now on; rejects where the system refuses. */
