@@ -7,9 +7,8 @@ import { join } from 'node:path'
 import { after, describe, it, type TestContext } from 'node:test'
 import { filter, firstValueFrom, interval, lastValueFrom, mergeMap, Subject, take, takeUntil } from 'rxjs'
 import { type Client, type ConnectOptions, connect, RpcError } from '../../lib/node/index.ts'
-import { turn } from '../support/arena.ts'
 import { expectNoLeaks } from '../support/leaks.ts'
-import { type Answer, type Plan, programIn, Restartable, Restarting, signal } from '../support/restartable.ts'
+import { type Plan, programIn, Restartable, Restarting, signal } from '../support/restartable.ts'
 import { failure } from '../support/serve.ts'
 
 /** Only a bound for a hang: each process is a start of Node and a compiler. */
@@ -318,19 +317,6 @@ async function knock(address: string): Promise<void> {
   await once(socket, 'close')
 }
 
-/** A client that the draining process turned away before they came to terms knows no other address: its caller tries again. */
-async function unlessTurnedAway(call: () => Promise<Answer>): Promise<Answer> {
-  for (;;) {
-    try {
-      return await call()
-    } catch (error) {
-      const turnedAway = RpcError.is(error) && error.executed === 'no' && error.message.endsWith(': rpc_draining')
-      if (!turnedAway) throw error
-      await turn()
-    }
-  }
-}
-
 describe('ten restarts under load', () => {
   it('fail no call and refuse no connection', { timeout: 240_000 }, async t => {
     const chain = await Restarting.start(t, folder => ({ listen: everywhere(folder) }))
@@ -344,10 +330,10 @@ describe('ten restarts under load', () => {
     }
     const lasting = async (address: string, version: 1 | 2): Promise<void> => {
       const caller = client(t, address, { version }).use(Restartable)
-      while (!stopped) count(await unlessTurnedAway(() => firstValueFrom(caller.who())))
+      while (!stopped) count(await firstValueFrom(caller.who()))
     }
     const fleeting = async (address: string, version: 1 | 2): Promise<void> => {
-      while (!stopped) count(await unlessTurnedAway(() => who(address, { version })))
+      while (!stopped) count(await who(address, { version }))
     }
     const versions = [1, 2] as const
     const callers = addresses.flatMap(address => versions.flatMap(v => [lasting(address, v), fleeting(address, v)]))
