@@ -14,6 +14,7 @@ export { ClientStream } from './client/stream.ts'
 export type { Codec, DecodeLimits } from './codec/codec.ts'
 export { json } from './codec/json.ts'
 export { msgpack } from './codec/msgpack.ts'
+export type { CodecLimits } from './codec/plain.ts'
 export {
   type Client,
   type ConnectOptions,
@@ -33,11 +34,13 @@ export {
 } from './error.ts'
 export type { BackoffOptions } from './flow/backoff.ts'
 export type { Overflow } from './flow/overflow.ts'
-export { Paced, pacedMap } from './flow/paced.ts'
+export { type Pace, Paced, type PacedSource, pacedMap } from './flow/paced.ts'
 export { Gap, isTransient, type Resubscribed, type ResubscribeOptions, resubscribe } from './flow/resubscribe.ts'
 export type { LogFields, Logger } from './logger.ts'
 export type { U64 } from './protocol/bytes.ts'
 export type { ErrorsKind } from './protocol/errors-kind.ts'
+export type { FrameLimits } from './protocol/heads.ts'
+export type { CallShape } from './protocol/shape.ts'
 export { RpcServer, type RpcServerOptions } from './rpc-server.ts'
 export {
   type Authenticate,
@@ -66,6 +69,7 @@ export type {
   WithBlob,
 } from './service/client.ts'
 export {
+  type AnyMethod,
   type BlobKind,
   type Contract,
   type Errno,
@@ -74,6 +78,7 @@ export {
   type TypeOf,
   type,
   type Unary,
+  type UnaryDescription,
   type UnaryOptions,
   unary,
 } from './service/contract.ts'
@@ -91,17 +96,22 @@ export {
 } from './service/handlers.ts'
 export {
   type Duplex,
+  type DuplexDescription,
   duplex,
+  type ItemsOptions,
   type Stream,
+  type StreamDescription,
   type StreamOptions,
   stream,
   type Upload,
+  type UploadDescription,
   upload,
 } from './service/streaming.ts'
 export type { Bound, Dialer, Link, Listener } from './transport/link.ts'
-export { memoryDialer, memoryListener, memoryPair } from './transport/memory.ts'
+export { type MemoryOptions, memoryDialer, memoryListener, memoryPair } from './transport/memory.ts'
 export {
   type WebSocketConstructor,
   type WebSocketDialerOptions,
   webSocketDialer,
 } from './transport/websocket-client.ts'
+export type { WebSocketLike } from './transport/websocket-link.ts'

@@ -5,6 +5,7 @@ import type { Observable, Subscriber, Unsubscribable } from 'rxjs'
 import type { Codec } from '../codec/codec.ts'
 import { type Executed, isRpcCode, isV1Code, type RpcCode, RpcError, type RpcErrorInfo, UserError } from '../error.ts'
 import type { Overflow } from '../flow/overflow.ts'
+import type { Pace } from '../flow/paced.ts'
 import type { ErrorsKind } from '../protocol/errors-kind.ts'
 import { FLAG_ERRNO, type ResponseFrame, RPC_VERSION_1 } from '../protocol/heads.ts'
 
@@ -14,12 +15,6 @@ export interface Reply {
   readonly value: unknown
   /** Empty where the answer has none. */
   readonly blob: Uint8Array
-}
-
-/** How a consumer that takes its time reports the items it is done with. */
-export interface Pace {
-  /** One item is consumed: the oldest that was not. Set when the call is sent; does nothing after its end. */
-  done: () => void
 }
 
 /** One call to be sent; `T` is what its caller gets. */

@@ -17,6 +17,7 @@ import { queuedMap } from './queued-map.ts'
 
 /** How a consumer that takes its time reports the oldest item it is done with. */
 export interface Pace {
+  /** One item is consumed: the oldest that was not. Set when the items are subscribed to; does nothing after their end. */
   done: () => void
 }
 

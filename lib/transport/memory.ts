@@ -7,6 +7,7 @@ import { RpcError } from '../error.ts'
 import type { Bound, Dialer, Link, Listener } from './link.ts'
 import { MemoryLink } from './memory-link.ts'
 
+/** What a pair of links in memory can be told. */
 export interface MemoryOptions {
   /**
    * Where bytes are delivered. Default `queueScheduler`: inside the `send` that wrote them, or, where that `send` was itself

@@ -13,8 +13,11 @@ export interface WebSocketLike {
   readonly bufferedAmount: number
   readonly protocol: string
   readonly readyState: number
+  /** Sends one binary message. */
   send(data: Uint8Array): void
+  /** Begins the close; `reason` has 123 bytes at most. */
   close(code?: number, reason?: string): void
+  /** The events are those of WHATWG: a `message` has `data`, a `close` has `code` and `reason`. */
   addEventListener(type: 'open' | 'message' | 'close' | 'error', listener: (event: any) => void): void
 }
 
