@@ -29,48 +29,25 @@ export interface OverflowQueue {
 
 /** The queue of a policy; `window` is how many items `buffer` and `conflate` keep. */
 export function overflowQueue(policy: Overflow, window: number): OverflowQueue {
-  if (policy === 'buffer') return new KeepQueue(window)
-  if (policy === 'error') return new KeepQueue(0)
-  if (policy === 'dropNewest') return new NewestQueue(0)
-  if (policy === 'latest') return new NewestQueue(1)
-  if ('dropOldest' in policy) return new NewestQueue(policy.dropOldest)
-  if ('sample' in policy) return new NewestQueue(1)
+  if (policy === 'buffer') return new ListQueue(window, false)
+  if (policy === 'error') return new ListQueue(0, false)
+  if (policy === 'dropNewest') return new ListQueue(0, true)
+  if (policy === 'latest') return new ListQueue(1, true)
+  if ('dropOldest' in policy) return new ListQueue(policy.dropOldest, true)
+  if ('sample' in policy) return new ListQueue(1, true)
   return new ConflateQueue(policy.conflate, window)
 }
 
-/** Keeps so many, and loses none. */
-class KeepQueue implements OverflowQueue {
-  readonly dropped = 0
-  readonly #items: unknown[] = []
-  readonly #most: number
-
-  constructor(most: number) {
-    this.#most = most
-  }
-
-  get size(): number {
-    return this.#items.length
-  }
-
-  push(item: unknown): boolean {
-    if (this.#items.length >= this.#most) return false
-    this.#items.push(item)
-    return true
-  }
-
-  shift(): unknown {
-    return this.#items.shift()
-  }
-}
-
-/** Keeps the newest so many. */
-class NewestQueue implements OverflowQueue {
+/** Keeps so many items. One more makes it lose the oldest, or is not taken. */
+class ListQueue implements OverflowQueue {
   dropped = 0
   readonly #items: unknown[] = []
   readonly #most: number
+  readonly #loses: boolean
 
-  constructor(most: number) {
+  constructor(most: number, loses: boolean) {
     this.#most = most
+    this.#loses = loses
   }
 
   get size(): number {
@@ -78,8 +55,10 @@ class NewestQueue implements OverflowQueue {
   }
 
   push(item: unknown): boolean {
+    const full = this.#items.length >= this.#most
+    if (full && !this.#loses) return false
     this.#items.push(item)
-    if (this.#items.length > this.#most) {
+    if (full) {
       this.#items.shift()
       this.dropped++
     }

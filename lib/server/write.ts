@@ -141,33 +141,23 @@ export function errorAnswer(
   known: Known,
 ): ErrorAnswer {
   try {
-    return told(error, kind, codec, config, known)
+    // One with an action came from a server that this handler called: that is this handler's secret.
+    if (error instanceof UserError && error.action === undefined) {
+      return userErrorAnswer(error.value, kind ?? kindOf(error.value), codec, config)
+    }
+    if (error instanceof CallRefused) {
+      const code = known === 'codes of version 1' ? v1Code(error.code) : error.code
+      // What the caller did is the caller's to know; what happened here is the log's.
+      if (code === 'rpc_encode' || code === 'rpc_internal_err' || code === 'rpc_timeout') {
+        return { body: encoder.encode(code), logged: error }
+      }
+      const text = known === 'codes and details' ? `${code}: ${error.message}` : code
+      return { body: cutText(text, config.maxErrorTextBytes) }
+    }
+    return internal(RpcError.from(error))
   } catch (cause) {
     return internal(new RpcError('rpc_internal_err', 'the handler failed with an error that cannot be read', { cause }))
   }
-}
-
-function told(
-  error: unknown,
-  kind: ErrorsKind | undefined,
-  codec: Codec,
-  config: ErrorLimits,
-  known: Known,
-): ErrorAnswer {
-  // One with an action came from a server that this handler called: that is this handler's secret.
-  if (error instanceof UserError && error.action === undefined) {
-    return userErrorAnswer(error.value, kind ?? kindOf(error.value), codec, config)
-  }
-  if (error instanceof CallRefused) {
-    const code = known === 'codes of version 1' ? v1Code(error.code) : error.code
-    // What the caller did is the caller's to know; what happened here is the log's.
-    if (code === 'rpc_encode' || code === 'rpc_internal_err' || code === 'rpc_timeout') {
-      return { body: encoder.encode(code), logged: error }
-    }
-    const text = known === 'codes and details' ? `${code}: ${error.message}` : code
-    return { body: cutText(text, config.maxErrorTextBytes) }
-  }
-  return internal(RpcError.from(error))
 }
 
 function kindOf(value: unknown): ErrorsKind {
