@@ -4,9 +4,8 @@
 import type { Observable } from 'rxjs'
 import type { Codec } from './codec/codec.ts'
 import { MSGPACK } from './codec/msgpack.ts'
-import { given } from './connect.ts'
 import { type Logger, logTo } from './logger.ts'
-import { type Authenticate, SERVER_DEFAULTS, type ServerConfig } from './server/config.ts'
+import { type Authenticate, type ServerConfig, serverConfig } from './server/config.ts'
 import { type Dispatch, intercepted, type ServerInterceptor } from './server/dispatch.ts'
 import { DispatchServer, type Listening, type ServerStats } from './server/server.ts'
 import { dispatchServices } from './service/dispatch.ts'
@@ -34,9 +33,10 @@ export interface RpcServerOptions extends Partial<ServerConfig> {
 export class RpcServer<Target = string | Listener> {
   readonly #server: DispatchServer
 
+  /** Throws a `TypeError` for a limit or a time that is no number, and for two methods with one action. */
   constructor(options: RpcServerOptions) {
     const { services = [], dispatch, codec = MSGPACK, authenticate, interceptors = [], logger } = options
-    const config: ServerConfig = { ...SERVER_DEFAULTS, ...given(options) }
+    const config = serverConfig(options)
     const run = dispatchServices(services, dispatch)
     this.#server = new DispatchServer(
       { config, codec, control: MSGPACK, authenticate, log: logTo(logger) },
