@@ -18,7 +18,8 @@ export function tooMany(
   const host = hostOf(link.address)
   if (host === undefined) return undefined
   let fromThere = 0
-  for (const { address } of connections) if (hostOf(address) === host) fromThere++
+  // Looked for first: there may be thousands of others, and reading an address takes longer.
+  for (const { address } of connections) if (address.includes(host) && hostOf(address) === host) fromThere++
   return fromThere < config.maxPerAddress
     ? undefined
     : `${fromThere} connections are open from ${host}, maxPerAddress is ${config.maxPerAddress}`
