@@ -42,6 +42,9 @@ const FLAP_MS = 1
 /** Dials of one place in one story; more of them are a hot loop. */
 const MOST_DIALS = 5_000
 
+/** Longer than any story; a clock that runs on at that time runs for ever. */
+const MOST_MS = 3_600_000
+
 /** A call that was run. */
 export interface Ran {
   readonly action: string | number
@@ -208,7 +211,9 @@ function answerOf(reply: unknown): unknown {
 export function pooled(story: (world: PoolWorld) => () => unknown): () => Promise<void> {
   return async () => {
     let judge = (): unknown => undefined
-    new TestScheduler((actual, expected) => assert.deepEqual(actual, expected)).run(() => {
+    const scheduler = new TestScheduler((actual, expected) => assert.deepEqual(actual, expected))
+    scheduler.run(() => {
+      scheduler.maxFrames = MOST_MS
       const places = new Map<string, Place>()
       const pools: Pool[] = []
       const log: Logged[] = []
@@ -255,6 +260,10 @@ export function pooled(story: (world: PoolWorld) => () => unknown): () => Promis
         },
       })
     })
+    assert.ok(
+      scheduler.actions.every(({ closed }) => closed),
+      `a clock still runs after ${MOST_MS} ms`,
+    )
     // What hangs on a promise, as the very end of a `close`.
     await new Promise(resolve => setImmediate(resolve))
     await judge()
