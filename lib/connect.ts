@@ -80,9 +80,10 @@ export interface FailoverClient extends Client {
   /** Where calls go, the addresses learned from redirects last. */
   readonly addresses: readonly string[]
   /**
-   * Calls go to these from now on: addresses that stay keep their connections, the others are closed when their calls are answered (streams there end with `rpc_canceled`),
-   * learned ones are forgotten. Throws a `TypeError` for an address that is none, or no address at all, and changes nothing then.
-   * Rust: `update_addrs`.
+   * Calls go to these from now on: addresses that stay keep their connections, the others are closed when their calls are
+   * answered, `closeWaitMs` later at most; streams there, and calls that are left then, end with `rpc_draining` (which
+   * `resubscribe` mends), or are sent elsewhere where they may be. Learned addresses are forgotten. Throws a `TypeError` for an
+   * address that is none, or no address at all, and changes nothing then. Rust: `update_addrs`.
    */
   updateAddresses(addresses: readonly string[]): void
 }

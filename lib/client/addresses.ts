@@ -7,6 +7,7 @@ import { RpcError } from '../error.ts'
 import type { Dialer } from '../transport/link.ts'
 import type { ClientFacts } from './config.ts'
 import { ConnPool, type ConnPoolOptions } from './pool.ts'
+import { ADDRESS_REMOVED } from './settlement.ts'
 import type { ClientEvent } from './status.ts'
 
 /** Addresses that servers may add by redirecting calls to them, besides those that were given. */
@@ -112,7 +113,7 @@ export class Addresses {
       this.#watching.get(pool)?.unsubscribe()
       this.#watching.delete(pool)
     }
-    pool.close().then(forget, error => this.#complain(error))
+    pool.close(undefined, ADDRESS_REMOVED).then(forget, error => this.#complain(error))
   }
 
   #complain(error: unknown): void {

@@ -5,6 +5,7 @@ import { filter, type Observable, Subject, type Subscription, startWith, take } 
 import type { RpcCode } from '../error.ts'
 import type { ClientFacts } from './config.ts'
 import { Deadlines } from './deadlines.ts'
+import type { Farewell } from './settlement.ts'
 import type { ClientTask } from './task.ts'
 import { Waiting } from './waiting.ts'
 
@@ -43,8 +44,18 @@ export class Backlog {
     })
   }
 
+  /** Gives up the streams that have no last answer to wait for. */
+  endStreams(why: Farewell): void {
+    for (const task of [...this.streams]) if (isEndless(task)) task.closed(why)
+  }
+
   /** Fails all that wait: none of them was sent. */
   fail(code: RpcCode, message: string, cause: unknown): void {
     for (const task of [...this.calls, ...this.streams]) task.fail(code, message, cause)
   }
+}
+
+/** Do items come down, as long as there are any? */
+export function isEndless({ request }: ClientTask): boolean {
+  return (request.window ?? 0) > 0
 }

@@ -8,6 +8,7 @@ import type { Backlog } from './backlog.ts'
 import type { ClientFacts } from './config.ts'
 import { Health, SHORT_LIVED_MS } from './health.ts'
 import { Member } from './member.ts'
+import type { Farewell } from './settlement.ts'
 import type { ClientStats } from './stats.ts'
 import { ClientStream } from './stream.ts'
 import type { TasksEvents } from './stream-events.ts'
@@ -123,12 +124,13 @@ export class Connections {
   }
 
   /** Takes no further calls, waits for answers, and closes all connections. */
-  async close(waitMs: number | undefined): Promise<void> {
+  async close(waitMs: number | undefined, why: Farewell): Promise<void> {
     this.#closed = true
     this.#front = undefined
     this.health.stop()
     this.#shrinking?.unsubscribe()
-    await Promise.all(this.streams.map(stream => stream.close(waitMs)))
+    this.#backlog.endStreams(why)
+    await Promise.all(this.streams.map(stream => stream.close(waitMs, why)))
   }
 
   #count(what: (member: Member) => boolean): number {

@@ -109,7 +109,8 @@ export class FailoverPool extends Calling implements Pool {
 
   /**
    * Calls go to these addresses from now on: those that were there keep their connections, the others are closed when
-   * their calls are answered; streams there end with `rpc_canceled`. Learned ones are forgotten. Throws as the constructor does, and then changes nothing. Rust: `update_addrs`.
+   * their calls are answered; streams there end with `rpc_draining`, those that were not sent yet are sent elsewhere. Learned
+   * ones are forgotten. Throws as the constructor does, and then changes nothing. Rust: `update_addrs`.
    */
   updateAddresses(addresses: readonly string[]): void {
     if (this.#state === 'open') this.#addresses.update(addresses)

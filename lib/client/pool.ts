@@ -21,6 +21,7 @@ import type { ClientFacts } from './config.ts'
 import { Connections } from './connections.ts'
 import type { Pool } from './pool-duties.ts'
 import { Retries } from './retry.ts'
+import { CLIENT_CLOSED, type Farewell } from './settlement.ts'
 import { isStreaming } from './start-task.ts'
 import type { AddressStats, ClientHoldings, PoolStats } from './stats.ts'
 import { type ClientEvent, type ClientStatus, same } from './status.ts'
@@ -191,14 +192,14 @@ export class ConnPool extends Calling implements Pool {
 
   /**
    * Takes no further calls, waits for the answers of those it has, at most `waitMs` (default `closeWaitMs`), then closes its
-   * connections. Streams and duplexes, which have no answer to wait for, and calls that are left fail with `rpc_canceled`.
+   * connections. Streams and duplexes, which have no answer to wait for, and calls that are left are told `why`: `rpc_canceled`.
    */
-  async close(waitMs?: number): Promise<void> {
+  async close(waitMs?: number, why: Farewell = CLIENT_CLOSED): Promise<void> {
     this.#closing = true
     this.#publish()
-    await this.#connections.close(waitMs)
+    await this.#connections.close(waitMs, why)
     // Where the last connection was lost meanwhile.
-    this.#backlog.fail('rpc_canceled', 'this end closed the connection', undefined)
+    this.#backlog.fail(why.code, why.message, undefined)
     this.#deadlines.unsubscribe()
     this.#status.next({ state: 'closed' })
     this.#status.complete()

@@ -17,6 +17,18 @@ interface Earlier {
   readonly timeoutMs: number
 }
 
+/** Why this end closes a connection: what its calls are told that have to end with it. */
+export interface Farewell {
+  readonly code: RpcCode
+  readonly message: string
+}
+
+/** The client is closed. */
+export const CLIENT_CLOSED: Farewell = { code: 'rpc_canceled', message: 'this end closed the connection' }
+
+/** The address is no longer one of the client's; it has others. */
+export const ADDRESS_REMOVED: Farewell = { code: 'rpc_draining', message: 'its address was removed' }
+
 /** Of two tries, what the one that did more did. */
 function more(a: Executed, b: Executed): Executed {
   return a === 'yes' || b === 'no' ? a : b
@@ -136,9 +148,10 @@ export abstract class Settlement extends Expiring implements Unsubscribable {
     this.drop('rpc_canceled', 'was aborted by its signal', reason)
   }
 
-  /** Its client is closed: the caller is told at once. */
-  closed(): void {
-    this.drop('rpc_canceled', 'was canceled: the client is closed', undefined)
+  /** Its connection is being closed, and it has no answer to wait for. Where it was not sent, it may be sent elsewhere. */
+  closed({ code, message }: Farewell): void {
+    if (this.seq === 0) this.refuse(code, message)
+    else this.drop(code, `was ended: ${message}`, undefined)
   }
 
   /** Gives it up from this side, with an error for the caller. */

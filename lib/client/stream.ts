@@ -4,7 +4,6 @@
  */
 import {
   asyncScheduler,
-  EMPTY,
   firstValueFrom,
   merge,
   type Observable,
@@ -27,6 +26,7 @@ import { ClientConnection } from './connection.ts'
 import { dial } from './dial.ts'
 import { statsOf } from './figures.ts'
 import { Pings } from './pings.ts'
+import { CLIENT_CLOSED, type Farewell } from './settlement.ts'
 import { subscriptionOf, taskOf } from './start-task.ts'
 import type { ClientHoldings, ClientStats } from './stats.ts'
 import { type StreamEvents, standAlone } from './stream-events.ts'
@@ -100,11 +100,6 @@ export class ClientStream extends Calling {
     return { ...this.#tasks.holdings, ...(alone ? { waitingBytes: backlog.waiting.bytes } : {}) }
   }
 
-  /** Completes when the connection is over. Never errors: the calls tell why. */
-  get ended$(): Observable<void> {
-    return this.#state === 'ended' ? EMPTY : this.#ended.asObservable()
-  }
-
   /** A call that is subscribed to; returns how to unsubscribe, where it is not over yet. */
   start<T>(request: CallRequest<T>, caller: Subscriber<T>): Unsubscribable | undefined {
     const task = taskOf(request, caller, this.#facts, this.#tasks)
@@ -126,17 +121,18 @@ export class ClientStream extends Calling {
 
   /**
    * Takes no further calls, waits for the answers of those it has, at most `waitMs` (default `closeWaitMs`), then closes
-   * the link. Streams and duplexes, which have no answer to wait for, and calls that are left fail with `rpc_canceled`.
+   * the link. Streams and duplexes, which have no answer to wait for, and calls that are left are told `why`: `rpc_canceled`.
    */
-  async close(waitMs: number = this.#facts.config.closeWaitMs): Promise<void> {
+  async close(waitMs: number = this.#facts.config.closeWaitMs, why: Farewell = CLIENT_CLOSED): Promise<void> {
     if (this.#state === 'ended') return
     this.#state = 'closing'
-    this.#tasks.endStreams()
+    if (this.#pool.alone) this.#pool.backlog.endStreams(why)
+    this.#tasks.endStreams(why)
     const idle$ = this.#pool.backlog.once(() => this.idle)
     const over$ = merge(idle$, this.#ended, timer(waitMs)).pipe(
       take(1),
       // Here, not behind the promise: so it is in time where time is virtual.
-      tap({ next: () => this.#end('rpc_canceled', 'this end closed the connection') }),
+      tap({ next: () => this.#end(why.code, why.message) }),
     )
     await firstValueFrom(over$, { defaultValue: undefined })
   }

@@ -5,9 +5,10 @@ import { SeqMap } from '../flow/seq-map.ts'
 import type { U64 } from '../protocol/bytes.ts'
 import { RPC_VERSION_1 } from '../protocol/heads.ts'
 import { UP_CANCEL } from '../protocol/heads-v2.ts'
-import type { Backlog } from './backlog.ts'
+import { type Backlog, isEndless } from './backlog.ts'
 import type { ClientFacts } from './config.ts'
 import type { ClientConnection } from './connection.ts'
+import type { Farewell } from './settlement.ts'
 import { Slots } from './slots.ts'
 import type { ClientHoldings } from './stats.ts'
 import type { TasksEvents } from './stream-events.ts'
@@ -138,11 +139,8 @@ export class Tasks implements TaskOwner {
   }
 
   /** Gives up the calls that have no last answer to wait for. */
-  endStreams(): void {
-    const streams = [...this.routes.values(), ...this.#held, ...this.#backlog.streams].filter(
-      task => (task.request.window ?? 0) > 0,
-    )
-    for (const task of streams) task.closed()
+  endStreams(why: Farewell): void {
+    for (const task of [...this.routes.values(), ...this.#held]) if (isEndless(task)) task.closed(why)
   }
 
   /** Settles those that were about to be sent: they never ran. */
@@ -153,8 +151,8 @@ export class Tasks implements TaskOwner {
   /** Settles all that are left, and closes the link: what was not sent never ran, what was sent may have. */
   end(code: RpcCode, message: string, cause: unknown): void {
     const left = [...this.routes.values(), ...this.#held]
-    // This end leaves, so nobody waits for what the far end still does.
-    if (code === 'rpc_canceled') this.#connection?.cancelAll(this.routes.values())
+    // Where this end leaves: nobody waits for what the far end still does.
+    this.#connection?.cancelAll(this.routes.values())
     this.routes.clear()
     this.#connection?.close()
     for (const task of left) task.fail(code, message, cause)

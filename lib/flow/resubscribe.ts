@@ -64,9 +64,8 @@ export type Resubscribed<S> =
  * Was the call lost with its connection, or turned away for the moment, so that the same call may well succeed later?
  *
  * `rpc_io_err`, `rpc_busy` and `rpc_draining` say so. `rpc_unreachable` does where dialling failed, which is its cause then: a
- * client that is closed dials no more. `rpc_canceled` does where a server that closes has cut the stream, or its address is no
- * longer one of the client's; not where the caller's signal did, whose reason is the cause then. Not so `rpc_timeout`: that is
- * the caller's own limit.
+ * client that is closed dials no more. `rpc_canceled` does where a server that closes has cut the stream; not where the caller's
+ * signal did, whose reason is the cause then. Not so `rpc_timeout`: that is the caller's own limit.
  */
 export function isTransient(error: unknown): boolean {
   if (RpcError.is(error, 'rpc_io_err', 'rpc_busy', 'rpc_draining')) return true

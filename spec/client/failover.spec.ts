@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { interval, map, mergeMap, NEVER, range, type Subscription, timer } from 'rxjs'
-import { type ClientStatus, type FailoverPool, UserError } from '../../lib/index.ts'
+import { type ClientStatus, type FailoverPool, resubscribe, UserError } from '../../lib/index.ts'
 import { type Place, type PoolWorld, pooled, type Recorded } from '../support/pool-world.ts'
 
 const now = { action: 'now', input: 1 } as const
@@ -382,6 +382,61 @@ describe('a list that changes', () => {
       world.at(50, () => pool.updateAddresses([b.address]))
       world.end(1_000.3)
       return () => assert.deepEqual(call.seen, ['100 next 1', '100 complete'])
+    }),
+  )
+
+  it(
+    'ends streams of an address that goes with rpc_draining, so that the same call may be made anew elsewhere',
+    pooled(world => {
+      const [a, b] = places(world, 2) as [Place, Place]
+      for (const place of [a, b]) place.act = () => interval(10).pipe(map(n => `${place.address} ${n}`))
+      const pool = world.failover([a, b])
+      const tail$ = pool.call({ action: 'tail', window: 8 })
+      const once = world.record(tail$)
+      world.record(pool.call(now)) // takes the turn of b
+      const moved = world.record(tail$.pipe(resubscribe({ random: () => 0 })))
+      world.at(25, () => pool.updateAddresses([b.address]))
+      world.at(26, () => assert.equal(a.connections, 0))
+      world.end(50.3)
+      return () => {
+        assert.deepEqual(once.seen.slice(-1), ['25 rpc_draining yes'])
+        assert.match(once.error!.message, /^tail .*: its address was removed$/)
+        assert.match(moved.seen.join(), /memory:a 1.*memory:b 1/)
+      }
+    }),
+  )
+
+  it(
+    'sends streams elsewhere that still wait at an address that goes',
+    pooled(world => {
+      const [a, b] = places(world, 2) as [Place, Place]
+      for (const place of [a, b]) place.act = () => NEVER
+      const pool = world.failover([a, b], { maxStreams: 1, maxConnections: 1 })
+      const tail = (): Recorded => world.record(pool.call({ action: 'tail', window: 8 }))
+      const ended = tail()
+      const [onB, waiting] = [tail(), tail()]
+      world.at(10, () => assert.deepEqual(runs([a, b]), [1, 1]))
+      world.at(20, () => pool.updateAddresses([b.address]))
+      world.at(30, () => onB.subscription.unsubscribe())
+      world.at(40, () => assert.deepEqual(runs([a, b]), [1, 2]))
+      world.end(50.3)
+      return () => assert.deepEqual([ended.seen[0], waiting.seen[0]?.split(' ')[0]], ['20 rpc_draining maybe', '50.3'])
+    }),
+  )
+
+  it(
+    'sends calls elsewhere that may be sent again and are not answered within closeWaitMs at an address that goes',
+    pooled(world => {
+      const [a, b] = places(world, 2) as [Place, Place]
+      a.act = () => NEVER
+      const pool = world.failover([a, b], { closeWaitMs: 100, taskTimeoutMs: 60_000 })
+      const call = world.record(pool.call({ action: 'now', input: 1, idempotent: true }))
+      world.record(pool.call(now))
+      const once = world.record(pool.call(now))
+      world.at(10, () => pool.updateAddresses([b.address]))
+      world.end(1_000.3)
+      return () =>
+        assert.deepEqual([call.seen, once.seen], [['110 next 1', '110 complete'], ['110 rpc_draining maybe']])
     }),
   )
 
