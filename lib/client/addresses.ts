@@ -8,7 +8,9 @@ import type { Dialer } from '../transport/link.ts'
 import type { ClientFacts } from './config.ts'
 import { ConnPool, type ConnPoolOptions } from './pool.ts'
 import { ADDRESS_REMOVED } from './settlement.ts'
+import type { ClientStats } from './stats.ts'
 import type { ClientEvent } from './status.ts'
+import { NOTHING, sumStats } from './sums.ts'
 
 /** Addresses that servers may add by redirecting calls to them, besides those that were given. */
 const MAX_LEARNED = 64
@@ -32,7 +34,7 @@ export class Addresses {
   readonly #leaving = new Set<ConnPool>()
   readonly #watching = new Map<ConnPool, Subscription>()
   #given = 0
-  #lateAnswers = 0
+  #gone: ClientStats = NOTHING
 
   constructor(options: AddressesOptions) {
     this.#options = options
@@ -48,9 +50,9 @@ export class Addresses {
     return [...this.#pools.values(), ...this.#leaving]
   }
 
-  /** Late answers of those that are gone. */
-  get lateAnswers(): number {
-    return this.#lateAnswers
+  /** What those that are gone have counted. */
+  get gone(): ClientStats {
+    return this.#gone
   }
 
   at(address: string | undefined): ConnPool | undefined {
@@ -109,7 +111,7 @@ export class Addresses {
     this.#options.events.next({ type: 'removed', address: pool.address })
     const forget = (): void => {
       this.#leaving.delete(pool)
-      this.#lateAnswers += pool.addressStats().lateAnswers
+      this.#gone = sumStats([this.#gone, pool.addressStats()])
       this.#watching.get(pool)?.unsubscribe()
       this.#watching.delete(pool)
     }

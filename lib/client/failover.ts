@@ -102,9 +102,7 @@ export class FailoverPool extends Calling implements Pool {
   /** What it counts, in all and by address. */
   stats(): PoolStats {
     const addresses = this.#addresses.all.map(pool => pool.addressStats())
-    const { lateAnswers, ...sum } = sumStats(addresses)
-    const before = this.#addresses.lateAnswers
-    return { ...sum, lateAnswers: lateAnswers + before, retries: this.#retries.count, addresses }
+    return { ...sumStats([...addresses, this.#addresses.gone]), addresses }
   }
 
   /**
@@ -165,12 +163,12 @@ export class FailoverPool extends Calling implements Pool {
     if (error instanceof UserError) return this.#redirected(task, error)
     const { address } = error
     if (isMendable(error)) this.#route.failed(address)
+    if (!this.#retries.allows(task, error)) return false
     // Its own address comes last.
     const pools = this.#route.others(address)
     const own = this.#addresses.at(address)
-    if (own !== undefined && !own.down && !isNoUseAt(error)) pools.push(own)
-    if (pools.length === 0 || !this.#retries.allows(task, error)) return false
-    return pools.some(pool => pool.resume(task, error))
+    if (own !== undefined && !isNoUseAt(error)) pools.push(own)
+    return pools.some(pool => pool.resume(task, error, this.#retries))
   }
 
   #redirected(task: ClientTask, error: UserError): boolean {
@@ -184,7 +182,7 @@ export class FailoverPool extends Calling implements Pool {
       if (pool === undefined || pool.down || !this.#retries.allowsRedirect(task)) return false
       if (target === 'next') this.#route.failed(error.address)
       else this.#route.lead(pool)
-      return pool.resume(task, error)
+      return pool.resume(task, error, this.#retries)
     } catch (cause) {
       const reason = RpcError.from(cause)
       this.#log(`cannot follow a redirect: ${reason.message}`, reason)

@@ -52,6 +52,8 @@ export class ConnPool extends Calling implements Pool {
   /** Emits when something about the connections has changed. */
   readonly #changed = new Subject<void>()
   #closing = false
+  /** Calls that were sent again, to this address. */
+  #retried = 0
 
   /** How the address stands: now, and at each change; completes when the pool is closed. */
   readonly status$: Observable<ClientStatus> = this.#status.asObservable()
@@ -69,7 +71,8 @@ export class ConnPool extends Calling implements Pool {
       facts.log({ level: 'error', message: RpcError.from(error).message, address }),
     )
     const own: TasksEvents = {
-      again: (task, error) => !isNoUseAt(error) && this.retry(task, error, this.#retries),
+      again: (task, error) =>
+        !isNoUseAt(error) && this.#retries.allows(task, error) && this.resume(task, error, this.#retries),
       answered: () => this.#retries.success(),
     }
     const events = {
@@ -110,7 +113,7 @@ export class ConnPool extends Calling implements Pool {
       address: this.address,
       state: this.status.state,
       waiting: sum.waiting + this.#backlog.size,
-      retries: this.#retries.count,
+      retries: this.#retried,
     }
   }
 
@@ -151,15 +154,12 @@ export class ConnPool extends Calling implements Pool {
     )
   }
 
-  /** Sends a failed call again, here, where `retries` allow it; `false`: it is not, and its error stands. */
-  retry(task: ClientTask, error: RpcError, retries: Retries): boolean {
-    return !this.#closing && !this.down && retries.allows(task, error) && this.resume(task, error)
-  }
-
-  /** Sends a call that failed with `error` here; `false`: it cannot be. */
-  resume(task: ClientTask, error: RpcError): boolean {
+  /** Sends a call that failed with `error` here, at the cost of `retries`; `false`: it cannot be. */
+  resume(task: ClientTask, error: RpcError, retries: Retries): boolean {
     const stream = this.#connections.pick(task.streams)
     if (stream === undefined) return false
+    retries.spend(task, error)
+    this.#retried++
     task.takeBack(error)
     this.#events.next({ type: 'retry', address: this.address, action: task.request.action, error })
     stream.resume(task)

@@ -18,38 +18,14 @@ export function isMendable(error: RpcError): boolean {
 export class Retries {
   readonly #config: ClientConfig
   readonly #tokens: TokenBucket
-  #count = 0
 
   constructor(config: ClientConfig) {
     this.#config = config
     this.#tokens = new TokenBucket(config.retryTokens)
   }
 
-  /** Calls that were sent again. */
-  get count(): number {
-    return this.#count
-  }
-
-  /** May the call that failed so be sent again? It counts as a retry then. */
+  /** May the call that failed so be sent again? */
   allows(task: ClientTask, error: RpcError): boolean {
-    if (!this.#may(task, error)) return false
-    this.#count++
-    return true
-  }
-
-  /** May a call that a server sent elsewhere follow it there? It counts as a retry then. */
-  allowsRedirect(task: ClientTask): boolean {
-    if (!task.repeatable || task.retries >= this.#config.retryLimit) return false
-    this.#count++
-    return true
-  }
-
-  /** A call was answered. */
-  success(): void {
-    this.#tokens.success()
-  }
-
-  #may(task: ClientTask, error: RpcError): boolean {
     const { retry, retryLimit } = this.#config
     // What a server gave up, not this end: here the call's own time is over.
     const late = retry === 'razor' && error.code === 'rpc_timeout'
@@ -59,7 +35,26 @@ export class Retries {
     if (retry === 'never' || task.retries >= retryLimit) return false
     const again = task.request.idempotent === true || retry === 'razor'
     if (error.executed !== 'no' && (task.streams || !again)) return false
-    // Whoever takes its leave in order wants its calls to go elsewhere.
-    return error.code === 'rpc_draining' || this.#tokens.take(error.cause)
+    return isFree(task, error) || this.#tokens.has(error.cause)
   }
+
+  /** May a call that a server sent elsewhere follow it there? */
+  allowsRedirect(task: ClientTask): boolean {
+    return task.repeatable && task.retries < this.#config.retryLimit
+  }
+
+  /** The call that failed so is sent again now. */
+  spend(task: ClientTask, error: RpcError): void {
+    if (!isFree(task, error)) this.#tokens.take(error.cause)
+  }
+
+  /** A call was answered. */
+  success(): void {
+    this.#tokens.success()
+  }
+}
+
+/** Whoever sends a call elsewhere, or takes its leave in order, wants it to be sent again; what was not sent costs no server anything. */
+function isFree(task: ClientTask, error: RpcError): boolean {
+  return task.seq === 0 || error.code === 'rpc_draining' || error.code === 'user'
 }

@@ -19,7 +19,7 @@ export interface ClientStats {
   readonly roundTripMs: number | undefined
   /** Answers that came after their call was over, since the start. */
   readonly lateAnswers: number
-  /** Calls that were sent again, since the start. */
+  /** Calls that were sent again, to this address where it is one, since the start. */
   readonly retries: number
 }
 

@@ -3,7 +3,8 @@
  */
 import type { ClientHoldings, ClientStats } from './stats.ts'
 
-const NOTHING: ClientStats = {
+/** What has not counted anything yet. */
+export const NOTHING: ClientStats = {
   connections: 0,
   waiting: 0,
   inFlight: 0,

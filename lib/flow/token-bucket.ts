@@ -38,12 +38,20 @@ export class TokenBucket {
    * cause is an object made for one event, as the end of a link; anything else (a call's own error, `undefined`) costs its token.
    */
   take(cause: unknown): boolean {
-    const event = typeof cause === 'object' && cause !== null ? cause : undefined
-    if (event !== undefined && this.#paid.has(event)) return true
-    if (this.#level < TOKEN) return false
+    if (!this.has(cause)) return false
+    if (this.#isPaid(cause)) return true
     this.#level -= TOKEN
-    if (event !== undefined) this.#paid.add(event)
+    if (typeof cause === 'object' && cause !== null) this.#paid.add(cause)
     return true
+  }
+
+  /** Would {@link take} give it? */
+  has(cause: unknown): boolean {
+    return this.#level >= TOKEN || this.#isPaid(cause)
+  }
+
+  #isPaid(cause: unknown): boolean {
+    return typeof cause === 'object' && cause !== null && this.#paid.has(cause)
   }
 
   /** A call was answered, be it with the handler's own error: the far end is at work. Never fills above the capacity. */

@@ -370,6 +370,42 @@ describe('a call that is sent again', () => {
   )
 
   it(
+    'costs nothing, and is not counted, where no address takes it',
+    pooled(world => {
+      const [a, b] = [world.place('a'), world.place('b')]
+      a.act = () => NEVER
+      const pool = world.failover([a, b], { retryTokens: 1, backoffFirstMs: 100, backoffMaxMs: 100 })
+      const lost = world.record(pool.call({ action: 'x', idempotent: true }))
+      b.manner = 'refuses'
+      world.at(10, () => a.lose('refuses'))
+      world.at(11, () => {
+        assert.deepEqual(lost.seen, ['10 rpc_io_err maybe'])
+        assert.equal(pool.stats().retries, 0)
+        a.manner = b.manner = 'serves'
+        a.act = losing(a)
+      })
+      const calls: Recorded[] = []
+      world.at(500, () => {
+        for (let i = 0; i < 2; i++) calls.push(world.record(pool.call({ action: 'x', idempotent: true })))
+      })
+      world.at(600, () => {
+        assert.equal(pool.stats().retries, 1)
+        assert.deepEqual(
+          pool.stats().addresses.map(({ retries }) => retries),
+          [0, 1],
+          'counted where it went',
+        )
+        pool.updateAddresses([a.address])
+      })
+      world.at(700, () => assert.equal(pool.stats().retries, 1, 'however its address fares'))
+      world.end(1_000.3)
+      return () => {
+        for (const { seen } of calls) assert.equal(seen.at(-1), '500 complete')
+      }
+    }),
+  )
+
+  it(
     'passes the interceptors once',
     pooled(world => {
       const [a, b] = [world.place('a'), world.place('b')]
