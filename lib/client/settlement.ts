@@ -45,8 +45,6 @@ export abstract class Settlement extends Expiring implements Unsubscribable {
   seq = 0
   /** Its message where it was encoded before its turn came. */
   encoded: Uint8Array | undefined
-  /** Since when it waits for its turn, where it had to. */
-  waitsSince: number | undefined
   /** Where in the link's output its frame ends. */
   endPosition = 0
   /** A frame of it came, so its handler was started. */
@@ -104,7 +102,6 @@ export abstract class Settlement extends Expiring implements Unsubscribable {
     this.seq = 0
     this.endPosition = 0
     this.encoded = undefined
-    this.waitsSince = undefined
   }
 
   /** Its stream is over; what had not left by then never ran. */

@@ -134,7 +134,6 @@ export class ClientTask extends Settlement implements Observer<ResponseFrame> {
   /** How long the caller still waits, as version 2 tells it: 0 is for ever. */
   protected get msLeft(): number {
     if (this.timeoutMs === Number.POSITIVE_INFINITY) return 0
-    const waited = this.waitsSince === undefined ? 0 : asyncScheduler.now() - this.waitsSince
-    return Math.max(1, Math.ceil(this.timeoutMs - waited))
+    return Math.max(1, Math.ceil(this.expiresAt - asyncScheduler.now()))
   }
 }

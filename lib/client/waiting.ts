@@ -1,12 +1,11 @@
 /**
  * Calls that cannot be sent yet: how many there may be, and how many bytes they may hold.
  */
-import { asyncScheduler } from 'rxjs'
 import type { ClientFacts } from './config.ts'
 import type { ClientTask } from './task.ts'
 import { encodeRequest } from './write.ts'
 
-/** The two limits of what waits on one connection, for a slot or for the connection itself. */
+/** The two limits of what waits in a queue, for a slot or for a connection. */
 export class Waiting {
   readonly #facts: ClientFacts
   #count = 0
@@ -49,7 +48,6 @@ export class Waiting {
       task.refuseWith(error)
       return
     }
-    task.waitsSince = asyncScheduler.now()
     task.waits = true
     task.waitingBytes = task.encoded.length + (task.request.blob?.length ?? 0)
     this.#bytes += task.waitingBytes
