@@ -7,9 +7,7 @@ import { RpcClient } from './client/client.ts'
 import { CLIENT_DEFAULTS, type ClientConfig, type ClientFacts } from './client/config.ts'
 import { type FailoverOptions, FailoverPool } from './client/failover.ts'
 import { ConnPool } from './client/pool.ts'
-import type { Pool } from './client/pool-duties.ts'
-import type { ClientHoldings, PoolStats } from './client/stats.ts'
-import type { ClientEvent, ClientStatus } from './client/status.ts'
+import type { Pool, Standing } from './client/pool-duties.ts'
 import type { Codec } from './codec/codec.ts'
 import { MSGPACK } from './codec/msgpack.ts'
 import { type Logger, logTo } from './logger.ts'
@@ -44,30 +42,11 @@ export interface ConnectOptions extends Partial<ClientConfig> {
 export interface FailoverConnectOptions extends ConnectOptions, FailoverOptions {}
 
 /** A client: proxies for contracts, and calls without one. */
-export interface Client {
-  /** The address as it was given; of several the first. */
-  readonly address: string
-  /** How the client stands with its server: now, and at each change; completes when it is closed. */
-  readonly status$: Observable<ClientStatus>
-  /** How it stands now. */
-  readonly status: ClientStatus
-  /** What happens to its connections; completes when it is closed. */
-  readonly events$: Observable<ClientEvent>
-  /** What calls hold: all 0 where nothing is going on. */
-  readonly holdings: ClientHoldings
-  /** What the client counts, in all and by address. */
-  stats(): PoolStats
+export interface Client extends Standing {
   /** The methods of a contract, as functions that return cold Observables. */
   use<M>(contract: Contract<M>, options?: UseOptions): ServiceClient<M>
   /** A call without a contract. */
   call<T = Reply>(request: CallRequest<T>): Observable<T>
-  /** A round trip: completes when the pong came. Default timeout: `taskTimeoutMs`. */
-  ping(timeoutMs?: number): Observable<never>
-  /**
-   * Has so many connections ready at each address, before the first call wants them: default 1, `maxConnections` at most.
-   * Completes then; errors with `rpc_unreachable` where they are not to be had.
-   */
-  prewarm(connections?: number): Observable<never>
   /**
    * Takes no further calls, waits for answers (`waitMs` at most, default `closeWaitMs`, 90 s) and closes the connections.
    * Later calls fail with `rpc_unreachable`.
@@ -143,9 +122,11 @@ export function factsOf(options: ConnectOptions): ClientFacts {
 }
 
 function clientOver(pool: Pool, { config }: ClientFacts, { interceptors = [] }: ConnectOptions): Client {
-  const client: Caller = new RpcClient(pool, interceptors)
+  const client: Caller = interceptors.length === 0 ? pool : new RpcClient(pool, config, interceptors)
   return {
-    address: pool.address,
+    get address() {
+      return pool.address
+    },
     status$: pool.status$,
     events$: pool.events$,
     get status() {

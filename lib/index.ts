@@ -6,7 +6,7 @@ export type { Caller, CallRequest, ClientInterceptor, Reply } from './client/cal
 export { CLIENT_DEFAULTS, type ClientConfig, type ClientFacts, type LogEntry, type RetryRule } from './client/config.ts'
 export { type FailoverOptions, FailoverPool } from './client/failover.ts'
 export { ConnPool, type ConnPoolOptions } from './client/pool.ts'
-export type { Pool } from './client/pool-duties.ts'
+export type { Pool, Standing } from './client/pool-duties.ts'
 export type { RouteKind } from './client/route.ts'
 export type { AddressStats, ClientHoldings, ClientStats, PoolStats } from './client/stats.ts'
 export type { ClientEvent, ClientState, ClientStatus } from './client/status.ts'

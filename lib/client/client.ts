@@ -1,39 +1,25 @@
 /**
- * What a user holds: calls that pass the interceptors and go to a pool.
+ * Calls that pass the interceptors of a client on their way to its pool.
  */
-import { defer, Observable, type Subscriber, type Unsubscribable } from 'rxjs'
-import type { Caller, CallRequest, ClientInterceptor, Reply } from './call.ts'
+import { defer, type Observable, type Subscriber, type Unsubscribable } from 'rxjs'
+import type { CallRequest, ClientInterceptor } from './call.ts'
+import { Calling } from './calling.ts'
+import type { ClientConfig } from './config.ts'
 import type { Pool } from './pool-duties.ts'
 
-/** Calls through interceptors. */
-export class RpcClient implements Caller {
-  readonly #pool: Pool
-  readonly #intercepted: ((request: CallRequest<unknown>) => Observable<unknown>) | undefined
+/** Calls through interceptors, the first one outermost. */
+export class RpcClient extends Calling {
+  readonly #send: (request: CallRequest<unknown>) => Observable<unknown>
 
-  constructor(pool: Pool, interceptors: readonly ClientInterceptor[] = []) {
-    this.#pool = pool
-    const send = (request: CallRequest<unknown>): Observable<unknown> =>
-      new Observable<unknown>(caller => pool.start(request, caller))
-    if (interceptors.length > 0) {
-      this.#intercepted = interceptors.reduceRight<(request: CallRequest<unknown>) => Observable<unknown>>(
-        (next, interceptor) => request => interceptor(request, next),
-        send,
-      )
-    }
+  constructor(pool: Pool, config: ClientConfig, interceptors: readonly ClientInterceptor[]) {
+    super(config)
+    this.#send = interceptors.reduceRight<(request: CallRequest<unknown>) => Observable<unknown>>(
+      (next, interceptor) => request => interceptor(request, next),
+      request => pool.call(request),
+    )
   }
 
-  call<T = Reply>(request: CallRequest<T>): Observable<T> {
-    this.check(request)
-    return new Observable<T>(caller => this.start(request, caller))
-  }
-
-  check(request: CallRequest<unknown>): void {
-    this.#pool.check(request)
-  }
-
-  start<T>(request: CallRequest<T>, caller: Subscriber<T>): Unsubscribable | undefined {
-    if (this.#intercepted === undefined) return this.#pool.start(request, caller)
-    const answers = defer(() => this.#intercepted!(request)) as Observable<T>
-    return answers.subscribe(caller)
+  start<T>(request: CallRequest<T>, caller: Subscriber<T>): Unsubscribable {
+    return (defer(() => this.#send(request)) as Observable<T>).subscribe(caller)
   }
 }

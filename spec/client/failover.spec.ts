@@ -5,7 +5,15 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { interval, map, mergeMap, NEVER, range, type Subscription, timer } from 'rxjs'
-import { type ClientStatus, type FailoverPool, resubscribe, UserError } from '../../lib/index.ts'
+import { clientAt } from '../../lib/connect.ts'
+import {
+  type ClientStatus,
+  type FailoverClient,
+  type FailoverPool,
+  memoryDialer,
+  resubscribe,
+  UserError,
+} from '../../lib/index.ts'
 import { type Place, type PoolWorld, pooled, type Recorded } from '../support/pool-world.ts'
 
 const now = { action: 'now', input: 1 } as const
@@ -437,6 +445,20 @@ describe('a list that changes', () => {
       world.end(1_000.3)
       return () =>
         assert.deepEqual([call.seen, once.seen], [['110 next 1', '110 complete'], ['110 rpc_draining maybe']])
+    }),
+  )
+
+  it(
+    'is what a client goes by that is asked for its address',
+    pooled(world => {
+      const [a, b] = places(world, 2) as [Place, Place]
+      const client = clientAt([a.address], memoryDialer, {}) as FailoverClient
+      assert.equal(client.address, a.address)
+      client.updateAddresses([b.address, a.address])
+      assert.deepEqual([client.address, client.addresses], [b.address, [b.address, a.address]])
+      client.close({ waitMs: 0 }).catch(assert.fail)
+      world.end(10.3)
+      return () => assert.equal(client.address, b.address)
     }),
   )
 

@@ -6,7 +6,14 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { EMPTY, NEVER, Observable, Subject, timer } from 'rxjs'
 import { RpcClient } from '../../lib/client/client.ts'
-import { CallRefused, type CallRequest, type ClientConfig, type RetryRule, type ServerCall } from '../../lib/index.ts'
+import {
+  CallRefused,
+  type CallRequest,
+  CLIENT_DEFAULTS,
+  type ClientConfig,
+  type RetryRule,
+  type ServerCall,
+} from '../../lib/index.ts'
 import { type Manner, type Place, pooled, type Recorded } from '../support/pool-world.ts'
 
 /** How the first try of a call ends. */
@@ -412,7 +419,7 @@ describe('a call that is sent again', () => {
       a.act = losing(a)
       const pool = world.failover([a, b])
       const seen: unknown[] = []
-      const client = new RpcClient(pool, [
+      const client = new RpcClient(pool, CLIENT_DEFAULTS, [
         (request, next) => {
           seen.push(request.action)
           return next(request)

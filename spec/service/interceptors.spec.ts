@@ -104,6 +104,18 @@ inBothVersions('interceptors of a client', serve => {
     assert.equal(await firstValueFrom(served.use(Calculator).div([1, 1])), 11)
   })
 
+  it('that make a request into what is none fail the call with a TypeError, and nothing leaves', async t => {
+    const { client: served, server: behind } = await serve(t, {
+      services: [calculator],
+      client: { interceptors: [(request, next) => next({ ...request, action: 0 })] },
+    })
+    await assert.rejects(firstValueFrom(served.use(Calculator).div([4, 2])), {
+      name: 'TypeError',
+      message: 'a numeric action is an integer from 1 to 2147483647, not 0',
+    })
+    assert.equal(behind.stats().connections, 0)
+  })
+
   it('that throw fail the call, and no other', async t => {
     const { client: served } = await serve(t, {
       services: [calculator],
