@@ -3,9 +3,8 @@
  * are on their way out.
  */
 import { type Subject, Subscription } from 'rxjs'
-import { RpcError } from '../error.ts'
 import type { Dialer } from '../transport/link.ts'
-import type { ClientFacts } from './config.ts'
+import { type ClientFacts, logBroken } from './config.ts'
 import { ConnPool, type ConnPoolOptions } from './pool.ts'
 import { ADDRESS_REMOVED } from './settlement.ts'
 import type { ClientStats } from './stats.ts'
@@ -97,7 +96,7 @@ export class Addresses {
   #add(dialer: Dialer): ConnPool {
     const { facts, events, changed } = this.#options
     const pool = new ConnPool(dialer, facts, this.#options.pool)
-    const failed = (error: unknown): void => this.#complain(error)
+    const failed = (error: unknown): void => logBroken(facts, pool.address, error)
     const watching = new Subscription()
     this.#watching.set(pool, watching)
     events.next({ type: 'added', address: pool.address })
@@ -108,18 +107,14 @@ export class Addresses {
 
   #remove(pool: ConnPool): void {
     this.#leaving.add(pool)
-    this.#options.events.next({ type: 'removed', address: pool.address })
+    const { facts, events } = this.#options
+    events.next({ type: 'removed', address: pool.address })
     const forget = (): void => {
       this.#leaving.delete(pool)
       this.#gone = sumStats([this.#gone, pool.addressStats()])
       this.#watching.get(pool)?.unsubscribe()
       this.#watching.delete(pool)
     }
-    pool.close(undefined, ADDRESS_REMOVED).then(forget, error => this.#complain(error))
-  }
-
-  #complain(error: unknown): void {
-    const reason = RpcError.from(error)
-    this.#options.facts.log({ level: 'error', message: reason.message, error: reason })
+    pool.close(undefined, ADDRESS_REMOVED).then(forget, error => logBroken(facts, pool.address, error))
   }
 }

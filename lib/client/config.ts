@@ -3,7 +3,7 @@
  */
 import { asyncScheduler } from 'rxjs'
 import type { Codec } from '../codec/codec.ts'
-import type { RpcError } from '../error.ts'
+import { RpcError } from '../error.ts'
 import type { U64 } from '../protocol/bytes.ts'
 import { FRAME_LIMITS, type FrameLimits } from '../protocol/heads.ts'
 
@@ -136,6 +136,12 @@ export interface ClientFacts {
   readonly clientId: U64
   /** Where entries for a log go. Default: nowhere. */
   readonly log: (entry: LogEntry) => void
+}
+
+/** Logs that something at this end is broken, at work for that address. */
+export function logBroken({ log }: ClientFacts, address: string, error: unknown): void {
+  const reason = RpcError.from(error)
+  log({ level: 'error', message: reason.message, address, error: reason })
 }
 
 /** Longest timeout of a call, 24 h; longer ones, `Infinity` too, are cut to it. */

@@ -1,11 +1,11 @@
 /**
  * The connections of one pool: which one takes a call, when another is dialled, and when one too many is closed.
  */
-import { asyncScheduler, from, interval, type Subscription } from 'rxjs'
+import { asyncScheduler, interval, type Subscription } from 'rxjs'
 import { RpcError } from '../error.ts'
 import type { Dialer } from '../transport/link.ts'
 import type { Backlog } from './backlog.ts'
-import type { ClientFacts } from './config.ts'
+import { type ClientFacts, logBroken } from './config.ts'
 import { Health, SHORT_LIVED_MS } from './health.ts'
 import { Member } from './member.ts'
 import type { Farewell } from './settlement.ts'
@@ -204,16 +204,11 @@ export class Connections {
         this.#shrinking?.unsubscribe()
         this.#shrinking = undefined
       },
-      error: error => this.#complain(error),
+      error: error => logBroken(this.#facts, this.#dialer.address, error),
     })
   }
 
   #drop(stream: ClientStream): void {
-    from(stream.close(0)).subscribe({ error: error => this.#complain(error) })
-  }
-
-  #complain(error: unknown): void {
-    const reason = RpcError.from(error)
-    this.#facts.log({ level: 'error', message: reason.message, address: this.#dialer.address, error: reason })
+    stream.close(0).catch(error => logBroken(this.#facts, this.#dialer.address, error))
   }
 }

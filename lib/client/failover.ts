@@ -34,14 +34,14 @@ import type { ClientTask } from './task.ts'
 /** What several addresses need besides the facts. */
 export interface FailoverOptions {
   /**
-   * `round-robin`: calls go to the healthy addresses in turn, each gets as many as the others. `leader`: all go to one, until it fails
-   * or redirects them. Default `round-robin`. Rust: `stateless`.
+   * `round-robin`: calls go to the healthy addresses in turn, each gets as many as the others. `leader`: all go to one, until it
+   * fails or redirects them. Default `round-robin`. Rust: `stateless`.
    */
   readonly route?: RouteKind | undefined
   /**
-   * Does this error of a handler ask for another server? An address: the call is sent there, and in the order `leader` those that follow too;
-   * `next`: to the next address; `undefined`: it is an error like any other. Default: none does. Rust: `should_failover` of the
-   * error codec.
+   * Does this error of a handler ask for another server? An address: the call is sent there, and in the order `leader` those that
+   * follow too; `next`: to the next address; `undefined`: it is an error like any other. Default: none does. Rust:
+   * `should_failover` of the error codec.
    */
   readonly shouldFailover?: ((error: UserError) => string | undefined) | undefined
   /** Numbers of [0, 1), for the back-off. Default `Math.random`. */
@@ -185,7 +185,7 @@ export class FailoverPool extends Calling implements Pool {
       return pool.resume(task, error, this.#retries)
     } catch (cause) {
       const reason = RpcError.from(cause)
-      this.#log(`cannot follow a redirect: ${reason.message}`, reason)
+      this.#facts.log({ level: 'warn', message: `cannot follow a redirect: ${reason.message}`, error: reason })
       return false
     }
   }
@@ -204,9 +204,5 @@ export class FailoverPool extends Calling implements Pool {
     const name = action === undefined ? '' : `${actionName(action)}: `
     const message = `${name}all ${causes.length} addresses are down: ${causes.map(cause => cause.message).join('; ')}`
     return new RpcError('rpc_unreachable', message, { executed: 'no', action, cause: causes[0] })
-  }
-
-  #log(message: string, error: RpcError): void {
-    this.#facts.log({ level: 'warn', message, error })
   }
 }

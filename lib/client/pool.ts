@@ -17,7 +17,7 @@ import type { Dialer } from '../transport/link.ts'
 import { Backlog } from './backlog.ts'
 import { actionName, type CallRequest } from './call.ts'
 import { Calling } from './calling.ts'
-import type { ClientFacts } from './config.ts'
+import { type ClientFacts, logBroken } from './config.ts'
 import { Connections } from './connections.ts'
 import type { Pool } from './pool-duties.ts'
 import { Retries } from './retry.ts'
@@ -67,9 +67,7 @@ export class ConnPool extends Calling implements Pool {
     this.#facts = facts
     this.#backlog = new Backlog(facts)
     this.#retries = new Retries(facts.config)
-    this.#deadlines = this.#backlog.watch(error =>
-      facts.log({ level: 'error', message: RpcError.from(error).message, address }),
-    )
+    this.#deadlines = this.#backlog.watch(error => logBroken(facts, address, error))
     const own: TasksEvents = {
       again: (task, error) =>
         !isNoUseAt(error) && this.#retries.allows(task, error) && this.resume(task, error, this.#retries),
