@@ -157,29 +157,24 @@ export class Connections {
     if (!member.gone) {
       member.gone = true
       if (this.#front === member.stream) this.#front = undefined
-      if (this.#closed) this.#failIfLast(error)
-      else if (error.code !== 'rpc_canceled') this.#replace(member, error)
+      const isOwn = this.#closed || error.code === 'rpc_canceled'
+      const isDown = !isOwn && this.#isDownAfter(member, error)
+      // Whoever hears of it may call, and finds the address as it is now.
       if (member.agreedAt !== undefined) this.#events.disconnected(error)
+      if (isDown) this.#events.unreachable()
+      // While all are being closed no connection takes the place of the last one.
+      if (isDown || (this.#closed && this.#count(({ gone }) => !gone) === 0)) this.#failAll(error)
+      else if (!isOwn && this.usable === 0 && this.#backlog.size > 0) this.dial()
     }
     this.#events.changed()
   }
 
-  /** Sees to it that what waits gets a connection, or fails. */
-  #replace(member: Member, error: RpcError): void {
-    if (this.usable > 0) {
-      const now = asyncScheduler.now()
-      const isShort = now - (member.agreedAt ?? now) < SHORT_LIVED_MS
-      if (isShort) this.#noGrowthUntil = now + this.#facts.config.backoffFirstMs
-      return
-    }
-    if (!this.health.lost(error, member.agreedAt, this.#backlog.size > 0)) return
-    this.#events.unreachable()
-    this.#failAll(error)
-  }
-
-  /** While it is being closed no connection takes the place of the last one. */
-  #failIfLast(error: RpcError): void {
-    if (this.#count(({ gone }) => !gone) === 0) this.#failAll(error)
+  /** A connection was lost: is there none, and none to be had? */
+  #isDownAfter({ agreedAt }: Member, error: RpcError): boolean {
+    if (this.usable === 0) return this.health.lost(error, agreedAt)
+    const now = asyncScheduler.now()
+    if (now - (agreedAt ?? now) < SHORT_LIVED_MS) this.#noGrowthUntil = now + this.#facts.config.backoffFirstMs
+    return false
   }
 
   /** None of what waits will be sent. */

@@ -42,6 +42,11 @@ export class Health {
     this.#retry = retry
   }
 
+  /** It will be tried again by itself. */
+  get due(): boolean {
+    return this.#waiting !== undefined
+  }
+
   /** What went wrong last, until it is mended. */
   get trouble(): Trouble | undefined {
     return this.#trouble
@@ -61,23 +66,19 @@ export class Health {
   }
 
   /**
-   * The last connection is gone, agreed on at `agreedAt`, or never. `wanted`: calls wait for another. `true`: the address is down, so they
-   * wait in vain.
+   * The last connection is gone, agreed on at `agreedAt`, or never. `true`: the address is down; else whoever wants another
+   * connection dials at once.
    */
-  lost(cause: RpcError, agreedAt: number | undefined, wanted: boolean): boolean {
+  lost(cause: RpcError, agreedAt: number | undefined): boolean {
     const age = agreedAt === undefined ? 0 : asyncScheduler.now() - agreedAt
-    if (cause.code === 'rpc_draining' && age >= SHORT_LIVED_MS) {
-      if (wanted) this.#retry()
-      return false
-    }
+    if (cause.code === 'rpc_draining' && age >= SHORT_LIVED_MS) return false
     this.#backoff.failed()
     // It was up until now, or somebody was there to say that it goes: whoever wants it now need not wait.
     const surprise = (agreedAt !== undefined || cause.code === 'rpc_draining') && this.#backoff.attempt === 0
     const retryInMs = this.#backoff.next()
     this.#trouble = { cause, attempt: this.#backoff.attempt, retryInMs }
     this.#down = !surprise
-    if (surprise && wanted) this.#retry()
-    else if (this.#inBackground) this.#waiting = timer(retryInMs).subscribe({ next: () => this.#retry() })
+    if (this.#inBackground) this.#waiting = timer(retryInMs).subscribe({ next: () => this.#retry() })
     else this.#retryAt = asyncScheduler.now() + retryInMs
     return this.#down
   }

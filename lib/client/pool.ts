@@ -227,9 +227,9 @@ export class ConnPool extends Calling implements Pool {
       ? { state: 'draining' }
       : ready > 0
         ? { state: 'ready' }
-        : health.trouble !== undefined
+        : health.down && health.trouble !== undefined
           ? { state: 'unhealthy', ...health.trouble }
-          : { state: usable > 0 ? 'connecting' : 'idle' }
+          : { state: usable > 0 || health.due ? 'connecting' : 'idle' }
     if (!same(this.#status.value, status)) this.#status.next(status)
     this.#changed.next()
   }

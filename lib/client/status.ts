@@ -13,12 +13,12 @@ export type ClientState = ClientStatus['state']
 export type ClientStatus =
   /** There is no connection, and nobody wanted one; or the last one was closed in good order. */
   | { readonly state: 'idle' }
-  /** The first connection is being dialled; calls wait for it. */
+  /** A connection is being dialled, or will be at once for a call and soon by itself, after a first loss; calls wait for it. */
   | { readonly state: 'connecting' }
   /** Calls are sent. */
   | { readonly state: 'ready' }
   /**
-   * The address is known to be down: calls fail at once with `rpc_unreachable`, but for those right after a first loss, which dial at once. It is tried again by itself: `attempt` counts the
+   * The address is known to be down: calls fail at once with `rpc_unreachable`. It is tried again by itself: `attempt` counts the
    * failures in a row, `retryInMs` is how long it was until the next try when this was said, 0 while that is under way.
    */
   | { readonly state: 'unhealthy'; readonly cause: RpcError; readonly attempt: number; readonly retryInMs: number }

@@ -515,7 +515,7 @@ describe('addresses that are all down', () => {
         for (const { seen: ends } of after) assert.equal(ends[0], '34000 next 1')
         assert.deepEqual(runs(all), [10, 10, 10])
         const changes = seen.map(line => line.split(' ')[1]).filter((state, i, all) => state !== all[i - 1])
-        assert.deepEqual(changes, ['connecting', 'ready', 'unhealthy', 'ready', 'draining', 'closed'])
+        assert.deepEqual(changes, ['connecting', 'ready', 'connecting', 'unhealthy', 'ready', 'draining', 'closed'])
       }
     }),
   )

@@ -241,14 +241,7 @@ describe('a pool whose server goes', () => {
       world.end(1_000.3)
       return () => {
         assert.deepEqual(place.dials, [0, 600])
-        assert.deepEqual(seen.slice(0, 6), [
-          '0 idle',
-          '0 connecting',
-          '0 ready',
-          '100 unhealthy 1 500 rpc_io_err',
-          '600 unhealthy 1 0 rpc_io_err',
-          '600 ready',
-        ])
+        assert.deepEqual(seen.slice(0, 5), ['0 idle', '0 connecting', '0 ready', '100 connecting', '600 ready'])
       }
     }),
   )
@@ -369,8 +362,7 @@ describe('what a pool says of itself', () => {
           '0 idle',
           '1 connecting',
           '11 ready',
-          '100 unhealthy 1 500 rpc_io_err',
-          '600 unhealthy 1 0 rpc_io_err',
+          '100 connecting',
           '610 unhealthy 2 1000 rpc_unreachable',
           '1610 unhealthy 2 0 rpc_unreachable',
           '1620 unhealthy 3 2000 rpc_unreachable',
@@ -383,7 +375,7 @@ describe('what a pool says of itself', () => {
       return () => {
         assert.ok(judged)
         assert.deepEqual(
-          seen.slice(11).map(line => line.replace(/^\d+ /, '')),
+          seen.slice(10).map(line => line.replace(/^\d+ /, '')),
           ['closed', 'completed'],
         )
         assert.deepEqual(events, [
@@ -395,6 +387,59 @@ describe('what a pool says of itself', () => {
           '9100 disconnected rpc_canceled',
           'completed',
         ])
+      }
+    }),
+  )
+
+  it(
+    'is that it is down only where calls fail at once: after a first loss the next one dials',
+    pooled(world => {
+      const place = world.place('a')
+      const pools = (['background', 'on-call'] as const).map(redial => world.pool(place, { redial }))
+      const seen = pools.map(pool => states(pool))
+      for (const pool of pools) world.record(pool.prewarm())
+      world.at(100, () => place.lose('refuses'))
+      world.at(110, () => {
+        for (const pool of pools) world.record(pool.call(now))
+      })
+      world.end(120.3)
+      return () =>
+        assert.deepEqual(
+          seen.map(all => all.slice(3, -3)),
+          [
+            ['100 connecting', '110 unhealthy 2 1000 rpc_unreachable'],
+            ['100 idle', '110 unhealthy 2 1000 rpc_unreachable'],
+          ],
+        )
+    }),
+  )
+
+  it(
+    'is that a connection was lost, and only then that there is none to be had',
+    pooled(world => {
+      const place = world.place('a')
+      const pool = world.pool(place)
+      const events = happenings(pool)
+      // Whoever calls upon that does not go round the back-off.
+      pool.events$.subscribe({
+        next: ({ type }) => {
+          if (type === 'disconnected') world.record(pool.call(now))
+        },
+        error: assert.fail,
+      })
+      world.record(pool.prewarm())
+      world.at(100, () => place.lose())
+      world.at(200, () => place.lose())
+      world.end(300.3)
+      return () => {
+        assert.deepEqual(events.slice(0, -1), [
+          '0 connected',
+          '100 disconnected rpc_io_err',
+          '100 connected',
+          '200 disconnected rpc_io_err',
+          '200 unreachable rpc_io_err',
+        ])
+        assert.deepEqual(place.dials, [0, 100])
       }
     }),
   )
