@@ -36,6 +36,10 @@ export class Outflow implements Turns {
   /** Goes on with `producer` once the link is below its mark; never from within this call. */
   wait(producer: Pumpable): void {
     this.#waiting.add(producer)
+    this.#watch()
+  }
+
+  #watch(): void {
     if (this.#draining !== undefined && !this.#draining.closed) return
     let within = true
     const draining = this.below().subscribe({
@@ -86,6 +90,11 @@ export class Outflow implements Turns {
 
   #goOn(producers: Set<Pumpable>, due: readonly Pumpable[] = [...producers]): void {
     for (const producer of due) {
+      // It is behind again: those who are left come first the next time.
+      if (producers === this.#waiting && !this.open) {
+        this.#watch()
+        return
+      }
       // One of those before may have ended it.
       if (producers.delete(producer)) producer.pump()
     }

@@ -113,16 +113,13 @@ describe('the outflow of a link', () => {
     const arena = new Arena()
     const { outflow, order } = arena
     const greedy = arena.producer('greedy', () => arena.behind(5000))
-    const patient = arena.producer('patient', self => {
-      if (!outflow.open) outflow.wait(self)
-    })
     arena.behind(5000)
     outflow.wait(greedy)
-    outflow.wait(patient)
+    outflow.wait(arena.producer('patient'))
+    arena.drain()
+    assert.deepEqual(order, ['greedy'])
     arena.drain()
     assert.deepEqual(order, ['greedy', 'patient'])
-    arena.drain()
-    assert.deepEqual(order, ['greedy', 'patient', 'patient'])
     assert.equal(outflow.open, true)
   })
 
@@ -192,6 +189,25 @@ describe('the outflow of a link', () => {
     outflow.forget(ended)
     arena.turn()
     assert.deepEqual(order, ['other'])
+  })
+
+  it('lets those go on first the next time whom others left no room', () => {
+    const arena = new Arena()
+    const { outflow } = arena
+    const wrote: string[] = []
+    const writing = (name: string, times: number): Pumpable =>
+      arena.producer(name, self => {
+        if (outflow.open) {
+          wrote.push(name)
+          arena.behind(5000)
+          times--
+        }
+        if (times > 0) outflow.wait(self)
+      })
+    arena.behind(5000)
+    for (const producer of [writing('a', 3), writing('b', 1), writing('c', 2)]) outflow.wait(producer)
+    for (let i = 0; i < 7; i++) arena.drain()
+    assert.deepEqual(wrote, ['a', 'b', 'c', 'a', 'c', 'a'])
   })
 
   it('wakes nobody after it was destroyed, and listens to the link no more', () => {
