@@ -16,7 +16,7 @@ export function statsOf(
   for (const task of tasks.routes.values()) credit += task.creditGiven
   return {
     connections: connection === undefined ? 0 : 1,
-    waiting: tasks.held + waiting,
+    waiting: waiting,
     inFlight: tasks.routes.size,
     credit,
     unsentBytes: connection?.unsentBytes ?? 0,

@@ -3,10 +3,11 @@
  */
 import { Subscription } from 'rxjs'
 import { SlidingWindow } from '../flow/sliding-window.ts'
+import type { Pumpable, Turns } from '../flow/turns.ts'
 import type { ClientTask } from './task.ts'
 
 /** Slots for calls, or for streams. */
-export class Slots {
+export class Slots implements Pumpable {
   /** Tasks that wait for a slot, oldest first; other connections may take them as well. */
   readonly queue: Set<ClientTask>
   #window: SlidingWindow<ClientTask> | undefined
@@ -27,10 +28,17 @@ export class Slots {
     return this.#taken < this.#size
   }
 
-  /** Gives `size` slots to the tasks that wait, and to those that come, for as long as the result is not unsubscribed. */
-  start(size: number, send: (task: ClientTask) => void, failed: (error: unknown) => void): Subscription {
+  /**
+   * Gives `size` slots to the tasks that wait, and to those that come, for as long as the result is not unsubscribed, and while the
+   * link is not behind.
+   */
+  start(size: number, link: Turns, send: (task: ClientTask) => void, failed: (error: unknown) => void): Subscription {
     this.#size = size
-    const window = new SlidingWindow<ClientTask>(size, this.queue, task => {
+    const open = (): boolean => {
+      if (!link.open) link.wait(this)
+      return link.open
+    }
+    const emit = (task: ClientTask): void => {
       this.#taken++
       task.holdsSlot = true
       if (task.over) {
@@ -42,10 +50,16 @@ export class Slots {
       } catch (error) {
         failed(error)
       }
-    })
+    }
+    const window = new SlidingWindow<ClientTask>(size, this.queue, emit, open)
     this.#window = window
     window.fill()
     return new Subscription(() => window.close())
+  }
+
+  /** Goes on: the link has drained. */
+  pump(): void {
+    this.#window?.fill()
   }
 
   /** A task comes in: it is sent at once, or waits. */

@@ -178,9 +178,6 @@ export class ClientStream extends Calling {
   /** The server closes soon: what waits is not sent any more, what was sent may still be answered. */
   #leave(notice: RpcError): void {
     this.#takeNoMore(notice)
-    // Those that turn a client away ran nothing.
-    const turnedAway = RpcError.is(notice, 'rpc_unauthenticated', 'rpc_forbidden')
-    this.#tasks.endHeld(turnedAway ? notice.code : 'rpc_io_err', notice.message, notice)
     this.#endWhenIdle('rpc_io_err', notice.message, notice)
   }
 

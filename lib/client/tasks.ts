@@ -1,5 +1,5 @@
 /** The tasks of one connection on their way: into the queue, through the window onto the link, and out. */
-import { Subscription } from 'rxjs'
+import type { Subscription } from 'rxjs'
 import { type RpcCode, RpcError } from '../error.ts'
 import { SeqMap } from '../flow/seq-map.ts'
 import type { U64 } from '../protocol/bytes.ts'
@@ -28,8 +28,6 @@ export class Tasks implements TaskOwner {
   readonly #backlog: Backlog
   readonly #calls: Slots
   readonly #streams: Slots
-  /** Those that have their slot, and wait until the output is shorter. */
-  readonly #held = new Set<ClientTask>()
   /** Those that were sent, and whose callers have gone. */
   readonly #leaving = new Set<ClientTask>()
   #connection: ClientConnection | undefined
@@ -51,11 +49,6 @@ export class Tasks implements TaskOwner {
   /** The connection that tasks are sent over; there is none at first. */
   get connection(): ClientConnection | undefined {
     return this.#connection
-  }
-
-  /** Tasks that have a slot here and were not sent yet, as the output is too long. */
-  get held(): number {
-    return this.#held.size
   }
 
   /** Calls that had a slot since the start. */
@@ -84,7 +77,7 @@ export class Tasks implements TaskOwner {
 
   /** None is out. */
   get isIdle(): boolean {
-    return this.#held.size === 0 && this.routes.size === 0
+    return this.routes.size === 0
   }
 
   /** There is a connection, not yet agreed on. */
@@ -94,13 +87,17 @@ export class Tasks implements TaskOwner {
 
   /** Sends what waits, and what comes, for as long as the result is not unsubscribed. */
   send(connection: ClientConnection, failed: (error: unknown) => void): Subscription {
-    const { version, calls, streams } = connection.agreement
-    const sending = new Subscription()
+    const { agreement, outflow } = connection
+    const { version, calls, streams } = agreement
     this.#agreed = true
     if (version === RPC_VERSION_1) this.#refuseWhatV1Lacks()
-    const send = (task: ClientTask): void => this.#send(connection, task, sending)
-    sending.add(this.#calls.start(calls, send, failed))
-    if (version !== RPC_VERSION_1) sending.add(this.#streams.start(streams, send, failed))
+    const send = (task: ClientTask): void => {
+      task.belongTo(this)
+      this.#sent++
+      this.#write(connection, task)
+    }
+    const sending = this.#calls.start(calls, outflow, send, failed)
+    if (version !== RPC_VERSION_1) sending.add(this.#streams.start(streams, outflow, send, failed))
     return sending
   }
 
@@ -116,7 +113,7 @@ export class Tasks implements TaskOwner {
     if (tooLarge !== undefined) return task.refuse('rpc_too_large', tooLarge)
     if (agreed?.agreement.version === RPC_VERSION_1 && needsV2(task)) return refuseV1(task)
     const slots = task.streams ? this.#streams : this.#calls
-    if (agreed === undefined || !slots.free || !agreed.outflow.open) {
+    if (agreed === undefined || !slots.free || slots.queue.size > 0 || !agreed.outflow.open) {
       this.#backlog.waiting.admit(task)
       if (task.over) return
     }
@@ -134,25 +131,19 @@ export class Tasks implements TaskOwner {
   /** The server takes no more calls, and did not run those above `highestSeq`. */
   goAway(highestSeq: U64): void {
     const message = `${this.address} is draining and did not take the call`
-    const above = this.routes.values().filter(task => task.seq > highestSeq)
-    for (const task of [...above, ...this.#held]) task.refuse('rpc_draining', message)
+    for (const task of this.routes.values()) if (task.seq > highestSeq) task.refuse('rpc_draining', message)
   }
 
   /** Gives up the calls that have no last answer to wait for. */
   endStreams(why: Farewell): void {
-    for (const task of [...this.routes.values(), ...this.#held]) if (isEndless(task)) task.closed(why)
-  }
-
-  /** Settles those that were about to be sent: they never ran. */
-  endHeld(code: RpcCode, message: string, cause: unknown): void {
-    for (const task of [...this.#held]) task.fail(code, message, cause)
+    for (const task of this.routes.values()) if (isEndless(task)) task.closed(why)
   }
 
   /** Settles all that are left, and closes the link: what was not sent never ran, what was sent may have. */
   end(code: RpcCode, message: string, cause: unknown): void {
-    const left = [...this.routes.values(), ...this.#held]
+    const left = this.routes.values()
     // Where this end leaves: nobody waits for what the far end still does.
-    this.#connection?.cancelAll(this.routes.values())
+    this.#connection?.cancelAll(left)
     this.routes.clear()
     this.#connection?.close()
     for (const task of left) task.fail(code, message, cause)
@@ -195,7 +186,6 @@ export class Tasks implements TaskOwner {
 
   released(task: ClientTask): void {
     this.#backlog.waiting.leave(task)
-    if (this.#held.size > 0) this.#held.delete(task)
     if (this.#leaving.size > 0) this.#leaving.delete(task)
     this.routes.delete(task.seq)
     const slots = task.streams ? this.#streams : this.#calls
@@ -205,25 +195,6 @@ export class Tasks implements TaskOwner {
 
   #refuseWhatV1Lacks(): void {
     for (const task of [...this.#backlog.calls, ...this.#backlog.streams]) if (needsV2(task)) refuseV1(task)
-  }
-
-  /** Its slot is taken; it is written as soon as the output is short enough. */
-  #send(connection: ClientConnection, task: ClientTask, sending: Subscription): void {
-    task.belongTo(this)
-    this.#sent++
-    if (connection.outflow.open) {
-      this.#write(connection, task)
-      return
-    }
-    this.#held.add(task)
-    sending.add(
-      connection.outflow.below().subscribe({
-        next: () => {
-          if (this.#held.delete(task)) this.#write(connection, task)
-        },
-        error: error => task.error(error),
-      }),
-    )
   }
 
   #write(connection: ClientConnection, task: ClientTask): void {

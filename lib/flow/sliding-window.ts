@@ -25,6 +25,7 @@ export class SlidingWindow<T> {
   readonly #size: number
   readonly #queue: Set<T>
   readonly #emit: (task: T) => void
+  readonly #open: () => boolean
   /** Kept from task to task: a new iterator steps over every place that a sent task left, which makes a long queue slow. */
   #front: IterableIterator<T>
   /** Slots that are taken. */
@@ -32,9 +33,13 @@ export class SlidingWindow<T> {
   #emitting = false
   #closed = false
 
-  /** What is in `queue` waits, oldest first, until {@link fill}; whoever holds it may delete a task. `emit` must not throw. */
-  constructor(size: number, queue: Set<T>, emit: (task: T) => void) {
+  /**
+   * What is in `queue` waits, oldest first, until {@link fill}; whoever holds it may delete a task. `emit` must not throw. `open`
+   * is asked before each task; after a `false`, a {@link fill} goes on.
+   */
+  constructor(size: number, queue: Set<T>, emit: (task: T) => void, open: () => boolean = () => true) {
     this.#size = size
+    this.#open = open
     this.#queue = queue
     this.#emit = emit
     this.#front = queue.values()
@@ -48,7 +53,7 @@ export class SlidingWindow<T> {
   /** Emits the task, or lets it wait. After {@link close} it does nothing. */
   enter(task: T): void {
     if (this.#closed) return
-    if (this.#emitting || this.#queue.size > 0 || this.#taken >= this.#size) this.#queue.add(task)
+    if (this.#emitting || this.#queue.size > 0 || this.#taken >= this.#size || !this.#open()) this.#queue.add(task)
     else {
       this.#emitting = true
       this.#taken++
@@ -68,7 +73,7 @@ export class SlidingWindow<T> {
   fill(): void {
     if (this.#emitting) return // whoever emits fills up afterwards
     this.#emitting = true
-    while (this.#taken < this.#size && this.#queue.size > 0 && !this.#closed) {
+    while (this.#taken < this.#size && this.#queue.size > 0 && !this.#closed && this.#open()) {
       let first = this.#front.next()
       if (first.done) {
         this.#front = this.#queue.values()

@@ -85,6 +85,32 @@ describe('a pool', () => {
   )
 
   it(
+    'sends what waits behind a connection that does not drain over another, as soon as there is one',
+    pooled(world => {
+      const place = world.place('a')
+      const pool = world.pool(place, { highWaterMarkBytes: 1_000, maxConnections: 2, writeTimeoutMs: 60_000 })
+      world.record(pool.prewarm())
+      const small: Recorded[] = []
+      world.at(10, () => {
+        place.stall()
+        place.dialMs = 100
+        world.record(pool.call({ action: 'now', input: 'x'.repeat(2_000) }))
+      })
+      world.at(20, () => {
+        for (let i = 0; i < 3; i++) small.push(world.record(pool.call({ action: 'now', input: i })))
+        assert.deepEqual([pool.stats().waiting, pool.stats().connections], [3, 1])
+        assert.ok(pool.holdings.waitingBytes > 0)
+      })
+      world.end(1_000.3)
+      return () =>
+        assert.deepEqual(
+          small.map(({ seen }) => seen),
+          [0, 1, 2].map(i => [`120 next ${i}`, '120 complete']),
+        )
+    }),
+  )
+
+  it(
     'dials one more while the window is full, up to maxConnections',
     pooled(world => {
       const [place, pool] = slow(world, { thresholds: 2, maxConnections: 3 })

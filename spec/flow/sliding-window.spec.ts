@@ -22,7 +22,7 @@ import {
   throwError,
   timer,
 } from 'rxjs'
-import { slidingWindow } from '../../lib/flow/sliding-window.ts'
+import { SlidingWindow, slidingWindow } from '../../lib/flow/sliding-window.ts'
 import { marbles } from '../support/marbles.ts'
 
 type Window = <T>(send: (task: T) => Observable<string>, size: number, queue?: Set<T>) => Run<T>
@@ -551,4 +551,26 @@ describe('slidingWindow, entered from within', () => {
       expectSubscriptions(tasks.subscriptions).toBe(subs)
     }),
   )
+})
+
+it('a window that is not open lets tasks wait, and goes on where it is told to, as far as it is open', () => {
+  const queue = new Set<number>()
+  const sent: number[] = []
+  let room = 1
+  const window = new SlidingWindow<number>(
+    9,
+    queue,
+    task => {
+      sent.push(task)
+      room--
+    },
+    () => room > 0,
+  )
+  for (const task of [1, 2, 3, 4]) window.enter(task)
+  assert.deepEqual([sent, [...queue]], [[1], [2, 3, 4]])
+  window.release()
+  assert.deepEqual(sent, [1], 'a slot alone is not enough')
+  room = 2
+  window.fill()
+  assert.deepEqual([sent, [...queue]], [[1, 2, 3], [4]])
 })

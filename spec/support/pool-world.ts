@@ -108,6 +108,11 @@ export class Place {
     for (const link of far) link.destroy()
   }
 
+  /** Reads no more from those who are connected now: what they send stays at their end. */
+  stall(): void {
+    for (const link of this.#far) link.pause()
+  }
+
   /** Takes its leave in order; a later dial finds a new server. */
   drain(): void {
     const leaving = this.#server
