@@ -160,7 +160,7 @@ export class ConnPool extends Calling implements Pool {
     this.#retried++
     task.takeBack(error)
     this.#events.next({ type: 'retry', address: this.address, action: task.request.action, error })
-    stream.resume(task)
+    if (!task.over) stream.resume(task) // whoever heard of it may have given it up
     return true
   }
 

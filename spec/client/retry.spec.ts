@@ -377,6 +377,29 @@ describe('a call that is sent again', () => {
   )
 
   it(
+    'is over for good where whoever hears of it gives it up',
+    pooled(world => {
+      const [a, b] = [world.place('a'), world.place('b')]
+      b.dialMs = 100
+      const pool = world.failover([a, b])
+      let call: Recorded
+      pool.events$.subscribe({
+        next: ({ type }) => {
+          if (type === 'retry') call.subscription.unsubscribe()
+        },
+        error: assert.fail,
+      })
+      a.act = () => NEVER
+      call = world.record(pool.call({ action: 'x', idempotent: true }))
+      world.at(10, () => a.lose('refuses'))
+      world.at(50, () => assert.deepEqual([pool.stats().retries, pool.stats().waiting], [1, 0]))
+      world.at(200, () => assert.equal(pool.holdings.waitingBytes, 0))
+      world.end(1_000.3)
+      return () => assert.deepEqual([call.seen, b.ran.length], [[], 0])
+    }),
+  )
+
+  it(
     'costs nothing, and is not counted, where no address takes it',
     pooled(world => {
       const [a, b] = [world.place('a'), world.place('b')]
