@@ -193,6 +193,7 @@ export class ConnPool extends Calling implements Pool {
    * connections. Streams and duplexes, which have no answer to wait for, and calls that are left are told `why`: `rpc_canceled`.
    */
   async close(waitMs?: number, why: Farewell = CLIENT_CLOSED): Promise<void> {
+    if (this.status.state === 'closed') return
     this.#closing = true
     this.#publish()
     await this.#connections.close(waitMs, why)

@@ -205,6 +205,20 @@ describe('a pool', () => {
   )
 
   it(
+    'is closed for good, however often it is closed',
+    pooled(world => {
+      const pool = world.pool(world.place('a'))
+      world.end(10.3)
+      return async () => {
+        assert.deepEqual(pool.status, { state: 'closed' })
+        const again = pool.close()
+        assert.deepEqual(pool.status, { state: 'closed' })
+        await again
+      }
+    }),
+  )
+
+  it(
     'can be closed by whoever hears that it is ready',
     pooled(world => {
       const place = world.place('a')
