@@ -5,16 +5,16 @@ import { readFileSync } from 'node:fs'
 import type { TlsOptions } from 'node:tls'
 import { createSecureContext } from 'node:tls'
 import type { Command } from 'commander'
-import { firstValueFrom, from, map, merge } from 'rxjs'
 import { Gateway } from '../node/gateway.ts'
 import { GATEWAY_DEFAULTS } from '../node/gateway-config.ts'
 import { addRecord, type RecordOptions, recording } from './capture/record-option.ts'
 import { recordedTargets } from './capture/recorded-link.ts'
 import type { Recorder } from './capture/recorder.ts'
+import { closedBySignal } from './closed-by-signal.ts'
 import { refusing } from './dial.ts'
 import { UsageError } from './failure.ts'
 import { MOST_MS, wholeNumber } from './options.ts'
-import { coloured, type Terminal } from './terminal.ts'
+import { coloured, counts, type Terminal } from './terminal.ts'
 import { terminalLogger } from './terminal-logger.ts'
 
 interface GatewayCommandOptions extends RecordOptions {
@@ -100,8 +100,9 @@ async function carry(
   try {
     const addresses: string[] = []
     for (const address of options.listen) addresses.push(await listen(gateway, address))
+    const over = stopped(terminal, gateway)
     announce(terminal, addresses, targets, options.origin)
-    await stopped(terminal, gateway)
+    await over
   } finally {
     await gateway.close({ waitMs: 0 })
   }
@@ -187,16 +188,14 @@ function announce(
   out.write('\nCtrl-C stops it.\n')
 }
 
-/** Waits for the first signal, then until the connections have ended, or a second signal. */
+/** Carries until a signal, then until the connections have ended, or a second signal. */
 async function stopped(terminal: Terminal, gateway: Gateway): Promise<void> {
-  const { signals$, err } = terminal
-  await firstValueFrom(signals$)
-  const { connections } = gateway.stats()
-  const waiting = connections === 0 ? '' : `, waiting for ${connections} open connections; once more cuts them`
-  err.write(`\nstopping${waiting}\n`)
-  const again = signals$.pipe(map(() => false))
-  const over = from(gateway.close()).pipe(map(() => true))
-  if (!(await firstValueFrom(merge(over, again)))) await gateway.close({ waitMs: 0 })
+  await closedBySignal(terminal, gateway, () => {
+    const { connections } = gateway.stats()
+    return connections === 0 ? '' : `, waiting for ${counts(connections, 'open connection')}; once more cuts them`
+  })
   const { opened, refused, bytesUp, bytesDown } = gateway.stats()
-  err.write(`carried ${opened} connections, refused ${refused}; ${bytesUp} B up, ${bytesDown} B down\n`)
+  terminal.err.write(
+    `carried ${counts(opened, 'connection')}, refused ${refused}; ${bytesUp} B up, ${bytesDown} B down\n`,
+  )
 }

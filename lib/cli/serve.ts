@@ -2,7 +2,6 @@
  * `razor serve`: a server to try a client against, and for a user's own services.
  */
 import type { Command } from 'commander'
-import { firstValueFrom, from, map, merge } from 'rxjs'
 import type { LogFields } from '../logger.ts'
 import { Graceful } from '../node/graceful.ts'
 import { RpcServer } from '../node/rpc-server.ts'
@@ -10,6 +9,7 @@ import type { Implementation } from '../service/handlers.ts'
 import { addRecord, type RecordOptions, recording } from './capture/record-option.ts'
 import type { Recorder } from './capture/recorder.ts'
 import { RecordingServer } from './capture/recording-server.ts'
+import { closedBySignal } from './closed-by-signal.ts'
 import { refusing } from './dial.ts'
 import { UsageError } from './failure.ts'
 import { loadServices } from './load-services.ts'
@@ -17,7 +17,7 @@ import { calculator } from './services/calculator.ts'
 import { files } from './services/files.ts'
 import { host } from './services/host.ts'
 import { Host } from './services/host-contract.ts'
-import { coloured, plainLine, type Terminal } from './terminal.ts'
+import { coloured, counts, plainLine, type Terminal } from './terminal.ts'
 import { terminalLogger } from './terminal-logger.ts'
 
 interface ServeCommandOptions extends RecordOptions {
@@ -70,9 +70,9 @@ async function serve(terminal: Terminal, recorder: Recorder | undefined, options
   )
   try {
     for (const address of options.listen) addresses.push(await listen(server, address))
+    const over = options.graceful ? restartable(terminal, server, options.pidFile) : stopped(terminal, server)
     announce(terminal, services, addresses)
-    if (options.graceful) await restartable(terminal, server, options.pidFile)
-    else await stopped(terminal, server)
+    await over
   } finally {
     await server.close({ waitMs: 0 })
   }
@@ -121,16 +121,12 @@ function announce(terminal: Terminal, services: readonly Implementation[], addre
   out.write('\nCtrl-C stops it.\n')
 }
 
-/** Waits for the first signal, then until running calls are answered; a second signal stops that. */
-async function stopped(terminal: Terminal, server: RpcServer): Promise<void> {
-  const { signals$, err } = terminal
-  await firstValueFrom(signals$)
-  const { calls } = server.stats()
-  const waiting = calls === 0 ? '' : `, waiting for ${calls} running calls; once more stops them`
-  err.write(`\nstopping${waiting}\n`)
-  const again = signals$.pipe(map(() => false))
-  const drained = from(server.close()).pipe(map(() => true))
-  if (!(await firstValueFrom(merge(drained, again)))) await server.close({ waitMs: 0 })
+/** Serves until a signal, then until running calls are answered; a second signal stops that. */
+function stopped(terminal: Terminal, server: RpcServer): Promise<void> {
+  return closedBySignal(terminal, server, () => {
+    const { calls } = server.stats()
+    return calls === 0 ? '' : `, waiting for ${counts(calls, 'running call')}; once more stops them`
+  })
 }
 
 /** Serves until a signal, or until a new process has taken its place. */

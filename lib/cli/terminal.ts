@@ -65,6 +65,11 @@ export function plainLine(text: string): string {
   return text.replaceAll(/\p{Cc}+/gu, ' ').trim()
 }
 
+/** `1 call`, `2 calls`. */
+export function counts(number: number, thing: string): string {
+  return number === 1 ? `1 ${thing}` : `${number} ${thing}s`
+}
+
 /** A line on stderr that the next one replaces; nothing where stderr is no terminal. */
 export function progress(terminal: Terminal, text: string): void {
   if (terminal.err.isTerminal) terminal.err.write(`\r\u001b[K${text}`)

@@ -8,7 +8,7 @@ import { firstValueFrom } from 'rxjs'
 import { run } from '../../lib/cli/run.ts'
 import { connect, implement, RpcServer, service, unary } from '../../lib/node/index.ts'
 import { certificate, withoutOpenssl } from '../support/certificate.ts'
-import { FakeTerminal } from '../support/fake-terminal.ts'
+import { FakeTerminal, hasty } from '../support/fake-terminal.ts'
 import { expectNoLeaks } from '../support/leaks.ts'
 import { tcp, ws } from '../support/transports.ts'
 
@@ -21,8 +21,9 @@ after(async () => {
 })
 
 /** A running gateway, and the addresses it prints. */
-async function gateway(...words: string[]) {
-  const terminal = new FakeTerminal()
+const gateway = (...words: string[]) => gatewayAt(new FakeTerminal(), ...words)
+
+async function gatewayAt(terminal: FakeTerminal, ...words: string[]) {
   const code = run(['gateway', '--listen', 'ws://127.0.0.1:0', ...words], terminal)
   await Promise.race([terminal.out.until(/Ctrl-C/), code.then(() => assert.fail(terminal.err.text))])
   const addresses = [...terminal.out.text.matchAll(/listening at (\S+) for/g)].map(([, address]) => address!)
@@ -89,13 +90,19 @@ describe('razor gateway', () => {
     const near = await ws.dialRaw(addresses[0]!)
     const far = await server.peer(0)
     terminal.signals$.next('SIGTERM')
-    await terminal.err.until(/stopping, waiting for 1 open connections; once more cuts them/)
+    await terminal.err.until(/stopping, waiting for 1 open connection; once more cuts them/)
     await assert.rejects(ws.dialRaw(addresses[0]!), /ECONNREFUSED/)
     far.send(Buffer.from('still'))
     await near.until(() => near.bytes === 5)
     near.finish()
     assert.equal(await code, 0)
     await server.close()
+  })
+
+  it('stops in order at a signal that comes as soon as it says what stops it', { timeout: 10_000 }, async () => {
+    const { terminal, code } = await gatewayAt(hasty(), '--to', 'tcp://127.0.0.1:1')
+    assert.equal(await code, 0)
+    assert.match(terminal.err.text, /^\nstopping\ncarried 0 connections, /)
   })
 
   it('cuts them at a second signal, or when --wait is over', async () => {

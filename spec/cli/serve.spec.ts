@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { firstValueFrom } from 'rxjs'
 import { run } from '../../lib/cli/run.ts'
 import { connect, RpcError, RpcServer } from '../../lib/node/index.ts'
-import { FakeTerminal } from '../support/fake-terminal.ts'
+import { FakeTerminal, hasty } from '../support/fake-terminal.ts'
 import { expectNoLeaks } from '../support/leaks.ts'
 import { begun$, release$ } from './fixture-services.ts'
 
@@ -21,8 +21,9 @@ after(async () => {
 })
 
 /** A running server, and the first address it listens at. */
-async function serve(...words: string[]) {
-  const terminal = new FakeTerminal()
+const serve = (...words: string[]) => serveAt(new FakeTerminal(), ...words)
+
+async function serveAt(terminal: FakeTerminal, ...words: string[]) {
   const code = run(['serve', '--listen', 'tcp://127.0.0.1:0', 'ws://127.0.0.1:0', ...words], terminal)
   const [, address = ''] = await Promise.race([
     terminal.out.until(/listening at (\S+).*Ctrl-C/s),
@@ -68,6 +69,12 @@ describe('razor serve', () => {
     assert.equal((await answer).value, 'done')
     assert.equal(await code, 0)
     await client.close()
+  })
+
+  it('stops in order at a signal that comes as soon as it says what stops it', { timeout: 10_000 }, async () => {
+    const { terminal, code } = await serveAt(hasty())
+    assert.equal(await code, 0)
+    assert.equal(terminal.err.text, '\nstopping\n')
   })
 
   it('drops running calls at a second signal', async () => {

@@ -34,6 +34,18 @@ export class FakeTerminal implements Terminal {
   }
 }
 
+/** A terminal whose reader sends SIGINT in the very moment that it reads what that does. */
+export function hasty(): FakeTerminal {
+  const terminal = new FakeTerminal()
+  const { out } = terminal
+  const write = out.write.bind(out)
+  out.write = text => {
+    write(text)
+    if (text.includes('Ctrl-C')) terminal.signals$.next('SIGINT')
+  }
+  return terminal
+}
+
 /** What was written to stdout or stderr. */
 export class FakeOutput implements Output {
   readonly isTerminal: boolean

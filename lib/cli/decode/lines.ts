@@ -2,7 +2,7 @@
  * Events as lines for people.
  */
 import { formatJson } from '../json-text.ts'
-import { type Colour, coloured, plainLine, type Terminal } from '../terminal.ts'
+import { type Colour, coloured, counts, plainLine, type Terminal } from '../terminal.ts'
 import type { CallEvent, CallTraffic, DecodeEvent, FrameEvent, TotalEvent } from './events.ts'
 
 /** Puts events in words, each on a line of its own. */
@@ -102,10 +102,6 @@ function directionText(name: string, { items, bytes }: CallTraffic): string {
 
 function sized(bytes: number): string {
   return `${bytes} B`
-}
-
-function counts(number: number, thing: string): string {
-  return number === 1 ? `1 ${thing}` : `${number} ${thing}s`
 }
 
 function totalLine({ connections, frames, bytes, calls, broken }: TotalEvent): string {
