@@ -48,7 +48,9 @@ function dialerOf(address: string): Dialer {
     }
     if (/^wss?:/.test(address)) {
       if (!URL.canParse(address))
-        throw new Error(`${JSON.stringify(address)} is no WebSocket address: expected ws://host:port/path`)
+        throw new Error(
+          `${JSON.stringify(address)} is no WebSocket address: expected ws://host:port/path, the port up to 65535`,
+        )
       return nodeWebSocketDialer(address)
     }
   } catch (error) {

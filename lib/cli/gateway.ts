@@ -13,6 +13,7 @@ import type { Recorder } from './capture/recorder.ts'
 import { closedBySignal } from './closed-by-signal.ts'
 import { refusing } from './dial.ts'
 import { UsageError } from './failure.ts'
+import { listenAt } from './listen.ts'
 import { MOST_MS, wholeNumber } from './options.ts'
 import { coloured, counts, type Terminal } from './terminal.ts'
 import { terminalLogger } from './terminal-logger.ts'
@@ -99,7 +100,7 @@ async function carry(
   )
   try {
     const addresses: string[] = []
-    for (const address of options.listen) addresses.push(await listen(gateway, address))
+    for (const address of options.listen) addresses.push(await listenAt(gateway, address))
     const over = stopped(terminal, gateway)
     announce(terminal, addresses, targets, options.origin)
     await over
@@ -148,19 +149,6 @@ function pem(option: string, file: string): Buffer {
     return readFileSync(file)
   } catch (error) {
     throw new UsageError(`cannot read ${option} ${file}: ${(error as Error).message}; give the path of a PEM file`)
-  }
-}
-
-async function listen(gateway: Gateway, address: string): Promise<string> {
-  try {
-    return (await gateway.listen(address)).address
-  } catch (error) {
-    const { message } = error as Error
-    if (error instanceof TypeError) throw new UsageError(`${message}; give --listen ws://host:port`)
-    if (message.includes('EADDRINUSE')) {
-      throw new Error(`${message}; another server runs there: stop it, or choose another address with --listen URL`)
-    }
-    throw new Error(`${message}; choose an address of this machine, and a port you may have, with --listen URL`)
   }
 }
 

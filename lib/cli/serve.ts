@@ -12,6 +12,7 @@ import { RecordingServer } from './capture/recording-server.ts'
 import { closedBySignal } from './closed-by-signal.ts'
 import { refusing } from './dial.ts'
 import { UsageError } from './failure.ts'
+import { listenAt } from './listen.ts'
 import { loadServices } from './load-services.ts'
 import { calculator } from './services/calculator.ts'
 import { files } from './services/files.ts'
@@ -47,7 +48,13 @@ export function addServe(program: Command, terminal: Terminal): void {
   })
 }
 
-function check({ graceful, pidFile, record }: ServeCommandOptions): void {
+function check({ listen, graceful, pidFile, record }: ServeCommandOptions): void {
+  const secure = listen.find(address => /^wss:/i.test(address))
+  if (secure !== undefined) {
+    throw new UsageError(
+      `cannot listen at ${secure}: put razor gateway with --cert FILE and --key FILE before a ws:// or tcp:// of this`,
+    )
+  }
   if (pidFile !== undefined && !graceful) throw new UsageError('--pid-file needs --graceful')
   if (record !== undefined && graceful) {
     throw new UsageError('--record is for one process, and --graceful starts more: leave one of them out')
@@ -69,23 +76,12 @@ async function serve(terminal: Terminal, recorder: Recorder | undefined, options
     recorder === undefined ? new RpcServer(serverOptions) : new RecordingServer(recorder, serverOptions),
   )
   try {
-    for (const address of options.listen) addresses.push(await listen(server, address))
+    for (const address of options.listen) addresses.push(await listenAt(server, address))
     const over = options.graceful ? restartable(terminal, server, options.pidFile) : stopped(terminal, server)
     announce(terminal, services, addresses)
     await over
   } finally {
     await server.close({ waitMs: 0 })
-  }
-}
-
-async function listen(server: RpcServer, address: string): Promise<string> {
-  try {
-    return (await server.listen(address)).address
-  } catch (error) {
-    if (error instanceof TypeError) throw new UsageError(error.message)
-    const message = (error as Error).message
-    if (!message.includes('EADDRINUSE')) throw error
-    throw new Error(`${message}; another server runs there: stop it, or choose other addresses with --listen URL`)
   }
 }
 

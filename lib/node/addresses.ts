@@ -31,7 +31,7 @@ function bare(hostname: string): string {
 
 /** Reads `tcp://host:port`; throws an `Error` that says what was expected. */
 export function parseTcp(address: string): HostPort {
-  const expected = 'tcp://host:port, an IPv6 host in brackets'
+  const expected = 'tcp://host:port, the port up to 65535, an IPv6 host in brackets'
   const url = parse(address, 'tcp', expected)
   if (url.port === '' || !['', '/'].includes(url.pathname) || url.search !== '') {
     throw new Error(`${JSON.stringify(address)} is no tcp address: expected ${expected}`)
@@ -43,7 +43,7 @@ export function parseTcp(address: string): HostPort {
 export function parseWs(address: string): HostPort & { readonly path: string; readonly secure: boolean } {
   const secure = /^wss:/i.test(address)
   const scheme = secure ? 'wss' : 'ws'
-  const url = parse(address, scheme, `${scheme}://host:port/path`)
+  const url = parse(address, scheme, `${scheme}://host:port/path, the port up to 65535`)
   const usual = secure ? 443 : 80
   return { host: bare(url.hostname), port: url.port === '' ? usual : Number(url.port), path: url.pathname, secure }
 }

@@ -153,7 +153,7 @@ describe('razor gateway', () => {
         ['--to', 'tcp://x:1', 'tcp://y:1'],
         /^razor: --to names the path \/ twice: give each target a path, \/path=URL\n$/,
       ],
-      [[...to, '--listen', 'tcp://127.0.0.1:1'], /^razor: cannot listen at tcp:.*; give --listen ws:\/\/host:port\n$/],
+      [[...to, '--listen', 'tcp://127.0.0.1:1'], /^razor: cannot listen at tcp:.*; give another with --listen URL\n$/],
       [[...to, '--listen', 'ws://127.0.0.1:0/x'], /^razor: .*a path stands at the target.*\n$/],
       [[...to, '--origin', 'app.example'], /^razor: "app.example" is no origin: expected scheme:\/\/host.*\n$/],
       [[...to, '--idle-timeout', '1s'], /^razor: .*Expected a whole number from 1 to 86400000\.\n/],

@@ -148,6 +148,23 @@ describe('razor serve', () => {
     await other.close()
   })
 
+  it('says what to do where it cannot listen', async () => {
+    const refusals: readonly [string, RegExp][] = [
+      [`unix://${folder}/nowhere/sock`, /ENOENT.*; make its folder first, or choose another path with --listen URL\n$/],
+      [
+        'tcp://192.0.2.1:0',
+        /EADDRNOTAVAIL.*; choose an address of this machine, and a port or a path .* --listen URL\n$/,
+      ],
+      ['tcp://nobody.invalid:0', /; no such host is known: mend its name\n$/],
+    ]
+    for (const [address, message] of refusals) {
+      const terminal = new FakeTerminal()
+      assert.equal(await run(['serve', '--listen', address], terminal), 1)
+      assert.match(terminal.err.text, message)
+      assert.match(terminal.err.text, /^razor: cannot listen at [^\n]*\n$/)
+    }
+  })
+
   it('exits with 2 where it cannot serve what it was told to', async () => {
     const empty = join(folder, 'empty.mjs')
     const broken = join(folder, 'broken.mjs')
@@ -157,7 +174,23 @@ describe('razor serve', () => {
     const calculator = new URL('../../lib/cli/services/calculator.ts', import.meta.url).href
     writeFileSync(clash, `export { calculator } from ${JSON.stringify(calculator)}\n`)
     const commands: readonly [readonly string[], RegExp][] = [
-      [['--listen', 'foo:'], /^razor: cannot listen at foo:: known are .*\n$/],
+      [['--listen', 'foo:'], /^razor: cannot listen at foo:: known are .*; give another with --listen URL\n$/],
+      [
+        ['--listen', 'tcp://127.0.0.1:65536'],
+        /^razor: cannot listen: "tcp:\/\/127\.0\.0\.1:65536" is no tcp address: .* port up to 65535, .*; give another/,
+      ],
+      [
+        ['--listen', 'unix://a'],
+        /^razor: cannot listen: "unix:\/\/a" is no unix .*; give another with --listen URL\n$/,
+      ],
+      [
+        ['--listen', `unix:///${'a'.repeat(120)}`],
+        /^razor: cannot listen: unix:\/\/\/a+: a path of 121 bytes is over the 107 .*; give another with --listen URL\n$/,
+      ],
+      [
+        ['--listen', 'wss://127.0.0.1:0'],
+        /^razor: cannot listen at wss:\/\/127\.0\.0\.1:0: put razor gateway with --cert /,
+      ],
       [['--files', join(folder, 'nope')], /^razor: cannot serve --files .*ENOENT.*\n$/],
       [['--files', join(folder, 'a.txt')], /^razor: cannot serve --files .*no folder\n$/],
       [['--module', join(folder, 'nope.mjs')], /^razor: cannot load --module .*\n$/],
