@@ -6,11 +6,12 @@ import type { ErrorCode, RpcError } from '../error.ts'
 const ADDRESS = 'compare the address with what the server prints when it starts'
 const SERVICES = 'the server prints what it serves when it starts; upper and lower case count'
 const OTHER_PROTOCOL = `something else than a razor server answers there, or tcp:// and ws:// are mixed up: ${ADDRESS}`
+const VERSIONS = 'the two ends speak different protocols: compare their versions'
 const LOOK_AT_SERVER = "the server's log says more"
 const AUTHENTICATE = 'it wants a token, which this command cannot send: write a client with connect(url, { token })'
 
-/** By what stands in the message of `rpc_unreachable`; the first that is found counts. */
-const UNREACHABLE: readonly (readonly [RegExp, string])[] = [
+/** By what stands in the message where nothing was sent; the first that is found counts. */
+const UNSENT: readonly (readonly [RegExp, string])[] = [
   [/ECONNREFUSED/, `no server listens there: start it (razor serve is one to try), or ${ADDRESS}`],
   [/ENOENT|ENOTSOCK/, `no server listens at that path: start it (razor serve is one to try), or ${ADDRESS}`],
   [/ENOTFOUND|EAI_AGAIN/, 'no such host is known: mend its name'],
@@ -20,7 +21,11 @@ const UNREACHABLE: readonly (readonly [RegExp, string])[] = [
   [/response: (401|403)/, 'the server lets nobody in without its own kind of leave: ask whoever runs it'],
   [/response: (429|503)/, 'it has as many connections as it takes: try again later'],
   [/response: |Parse Error|magic/, OTHER_PROTOCOL],
-  [/closed the connection/, `it hung up before it said anything: it may be no razor server, or be full; ${ADDRESS}`],
+  [/this end speaks/, VERSIONS],
+  [
+    /closed the connection|socket hang up/,
+    `it hung up: it may be no razor server, be full, or be stopping; ${ADDRESS}`,
+  ],
 ]
 
 /** By code; what a message says more exactly stands in {@link nextStep}. */
@@ -32,7 +37,7 @@ const STEPS: Readonly<Partial<Record<ErrorCode, string>>> = {
   rpc_decode: 'give the argument in the form that this method takes; several arguments are one JSON array',
   rpc_encode: LOOK_AT_SERVER,
   rpc_internal_err: LOOK_AT_SERVER,
-  rpc_invalid_ver: 'the two ends speak different protocols: compare their versions',
+  rpc_invalid_ver: VERSIONS,
   rpc_protocol: 'the two ends do not understand each other: --record FILE keeps what they say, razor decode shows it',
   rpc_flow: 'the two ends count credit differently: --record FILE keeps what they say, razor decode shows it',
   rpc_canceled: 'the server has ended it: try again, where it was stopping once it is back',
@@ -47,10 +52,11 @@ const STEPS: Readonly<Partial<Record<ErrorCode, string>>> = {
 /** What to do about `error`; `undefined` where the handler has answered, and only the caller can know. */
 export function nextStep(error: RpcError): string | undefined {
   const { code, executed, message } = error
-  if (code === 'rpc_unreachable') return UNREACHABLE.find(([sign]) => sign.test(message))?.[1] ?? STEPS[code]
+  if (code === 'rpc_unreachable' || (code === 'rpc_io_err' && executed === 'no'))
+    return UNSENT.find(([sign]) => sign.test(message))?.[1] ?? STEPS[code]
   if (code === 'rpc_timeout') {
     return executed === 'no'
-      ? 'the server takes connections and says nothing: see that it is a razor server, and not stuck'
+      ? 'nothing came from there in time: see that a razor server runs there, is not stuck, and no firewall is between'
       : 'the handler may have run; --timeout MS waits longer'
   }
   if (code === 'rpc_unsupported' || (code === 'user' && message.endsWith('rpc_unsupported')))

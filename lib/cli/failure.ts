@@ -26,7 +26,9 @@ export function reportFailure(terminal: Terminal, error: unknown): number {
 export function describe(error: unknown): string {
   if (!RpcError.is(error)) return error instanceof Error ? error.message : String(error)
   const step = nextStep(error)
-  return `${error.code}, executed ${error.executed}: ${error.message}${detail(error)}${step === undefined ? '' : `; ${step}`}`
+  // The code stands before it.
+  const message = error.message.replace(` was answered with ${error.code}: `, ': ')
+  return `${error.code}, executed ${error.executed}: ${message}${detail(error)}${step === undefined ? '' : `; ${step}`}`
 }
 
 /** What the message of a user error leaves out: the name of an errno, the value of a coded error. */

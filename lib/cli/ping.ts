@@ -43,7 +43,7 @@ export function addPing(program: Command, terminal: Terminal): void {
       wholeNumber(LEAST_INTERVAL_MS, MOST_MS),
       100,
     )
-    .option('--timeout <ms>', 'fail when a pong takes longer', wholeNumber(0, MOST_MS), 20_000)
+    .option('--timeout <ms>', 'fail when a pong takes longer', wholeNumber(1, MOST_MS), 20_000)
     .action((url: string, options: PingCommandOptions) => pingAndPrint(terminal, url, options))
 }
 

@@ -21,7 +21,7 @@ export function addRequest(command: Command, timeout: string): Command {
     .argument('<url>', 'tcp://host:port, unix:///path, ws://host:port/path or wss://')
     .argument('<action>', 'Service.method, or a number')
     .argument('[json]', 'the argument')
-    .option('--timeout <ms>', `fail after this many milliseconds (default: ${timeout})`, wholeNumber(0, MOST_MS))
+    .option('--timeout <ms>', `fail after this many milliseconds (default: ${timeout})`, wholeNumber(1, MOST_MS))
     .addOption(
       new Option('--errors <kind>', "how to read the handler's errors")
         .choices(['text', 'errno', 'coded'])

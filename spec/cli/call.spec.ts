@@ -146,9 +146,13 @@ describe('razor call', () => {
       [['call', url, 'A.b', '--repeat', '0'], /^razor: .*'0' is invalid.*\n$/],
       [['call', url, 'A.b', '--errors', 'no'], /^razor: .*'no' is invalid.*\n$/],
       [['call', url, 'A.b', '--blob-file', join(folder, 'nope')], /^razor: cannot read --blob-file .*ENOENT.*\n$/],
-      [['call', url], /^razor: missing required argument 'action'\n$/],
+      [['call', url], /^razor: missing required argument 'action'; razor call --help shows its use\n$/],
       [['call', url, 'A.b', '1', '2'], /^razor: too many arguments.*\n$/],
-      [['cal', url], /^razor: unknown command 'cal'\n\(Did you mean call\?\)\n$/],
+      [['cal', url], /^razor: unknown command 'cal' \(Did you mean call\?\); razor --help shows the commands\n$/],
+      [
+        ['call', url, 'A.b', '--timeout', '0'],
+        /^razor: .*Expected a whole number from 1 to .*; razor call --help .*\n$/,
+      ],
     ]
     for (const [words, message] of commands) {
       const { code, out, err } = await razor(words)
@@ -162,5 +166,10 @@ describe('razor call', () => {
     const { code, out } = await razor(['call', '--help'])
     assert.equal(code, 0)
     assert.match(out, /--blob-file/)
+  })
+
+  it('says which version it is', async () => {
+    const { code, out } = await razor(['--version'])
+    assert.deepEqual([code, /^\d+\.\d+\.\d+\S*\n$/.test(out)], [0, true])
   })
 })

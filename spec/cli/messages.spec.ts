@@ -25,8 +25,14 @@ const wary = new RpcServer({
 const sockets = new Set<Socket>()
 const silent = createServer(socket => void sockets.add(socket))
 const rude = createServer(socket => socket.destroy())
+const newer = createServer(socket => {
+  const head = Buffer.alloc(20)
+  head.writeUInt16LE(19_749)
+  head[2] = 9
+  socket.on('data', () => socket.write(head)).on('error', () => undefined)
+})
 const web = createWeb((_, answer) => answer.end('hello'))
-const at = { tcp: '', ws: '', old: '', wary: '', silent: '', rude: '', web: '' }
+const at = { tcp: '', ws: '', old: '', wary: '', silent: '', rude: '', newer: '', web: '' }
 
 async function port(server: Server): Promise<string> {
   server.listen(0, '127.0.0.1')
@@ -42,11 +48,12 @@ before(async () => {
   at.wary = (await wary.listen(anywhere)).address
   at.silent = `tcp://${await port(silent)}`
   at.rude = `tcp://${await port(rude)}`
+  at.newer = `tcp://${await port(newer)}`
   at.web = await port(web)
 })
 after(async () => {
   for (const socket of sockets) socket.destroy()
-  for (const server of [silent, rude, web]) server.close()
+  for (const server of [silent, rude, newer, web]) server.close()
   for (const server of [ours, old, wary]) await server.close({ waitMs: 0 })
   await expectNoLeaks()
 })
@@ -98,11 +105,18 @@ describe('razor call, watch and ping say what happened and what to do', () => {
     await says(['call', at.ws.replace(/^ws(.*)\/rpc$/, 'tcp$1'), 'A.b'], 1, other)
     await says(['call', at.tcp.replace('tcp', 'ws'), 'A.b'], 1, other)
     await says(['call', at.ws.replace('/rpc', '/other'), 'A.b'], 1, /404; no razor server has that path: mend the path/)
-    await says(['call', at.rude, 'A.b'], 1, /; it hung up before it said anything: /)
+    await says(['call', at.rude, 'A.b'], 1, /; it hung up: /)
+    await says(['call', at.rude.replace('tcp', 'ws'), 'A.b'], 1, /; it hung up: /)
+    await says(['ping', `tcp://${at.web}`], 1, other)
+    await says(['ping', at.rude], 1, /; it hung up: /)
+    const versions =
+      /version 9, this end speaks 1 and 2; the two ends speak different protocols: compare their versions$/m
+    await says(['call', at.newer, 'A.b'], 1, versions)
+    await says(['ping', at.newer], 1, versions)
   })
 
-  it('where it takes the connection and says nothing', async () => {
-    const stuck = /within 60 ms; the server takes connections and says nothing: see that it is a razor server/
+  it('where nothing comes from there', async () => {
+    const stuck = /within 60 ms; nothing came from there in time: see that a razor server runs there/
     await says(['call', at.silent, 'A.b', '--timeout', '60'], 1, stuck)
     await says(['watch', at.silent, 'A.b', '--timeout', '60'], 1, stuck)
     await says(['ping', at.silent, '--timeout', '60'], 1, stuck)
@@ -110,6 +124,11 @@ describe('razor call, watch and ping say what happened and what to do', () => {
 
   it('where the method is not there, or another argument is due', async () => {
     const look = /; the server prints what it serves when it starts; upper and lower case count$/m
+    await says(
+      ['call', at.tcp, 'Nope.x'],
+      1,
+      /^razor: rpc_service_notfound, executed no: Nope\.x: no service Nope; the/,
+    )
     for (const action of ['Nope.x', 'CalculatorService.nope', 'nodot', '77']) {
       await says(['call', at.tcp, action], 1, look)
       await says(['watch', at.tcp, action], 1, look)

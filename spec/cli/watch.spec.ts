@@ -140,9 +140,9 @@ describe('razor watch', () => {
       [['A.b', '--take', '0'], /^razor: .*'0' is invalid.*\n$/],
       [['A.b', '--window', '4097'], /^razor: .*'4097' is invalid.*\n$/],
       [['A.b', '--timeout', '1s'], /^razor: .*'1s' is invalid.*\n$/],
-      [['A.b', '--header', 'a'], /^razor: .*'a' is invalid. Expected key=value\.\n$/],
-      [['A.b', '--header', '=a'], /^razor: .*'=a' is invalid. Expected key=value\.\n$/],
-      [[], /^razor: missing required argument 'action'\n$/],
+      [['A.b', '--header', 'a'], /^razor: .*'a' is invalid. Expected key=value; razor watch --help .*\n$/],
+      [['A.b', '--header', '=a'], /^razor: .*'=a' is invalid. Expected key=value; razor watch --help .*\n$/],
+      [[], /^razor: missing required argument 'action'; razor watch --help shows its use\n$/],
     ]
     for (const [words, message] of commands) {
       const { code, out, err } = await watch(...words)
