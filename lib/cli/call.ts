@@ -95,19 +95,32 @@ async function blobOf(file: string): Promise<Uint8Array> {
   try {
     for await (const chunk of createReadStream(file, { end: maxBlobBytes })) chunks.push(chunk as Buffer)
   } catch (error) {
-    throw new UsageError(`cannot read --blob-file ${file}: ${(error as Error).message}`)
+    throw new UsageError(`cannot read --blob-file ${file}: ${(error as Error).message}; name a file that you may read`)
   }
   const blob = Buffer.concat(chunks)
-  if (blob.length > maxBlobBytes) throw new UsageError(`${file} is over maxBlobBytes ${maxBlobBytes}`)
+  if (blob.length > maxBlobBytes)
+    throw new UsageError(`--blob-file ${file} is over maxBlobBytes ${maxBlobBytes}: send it in parts`)
   return blob
 }
 
 async function print(terminal: Terminal, reply: Reply, out: string | undefined, first: boolean): Promise<void> {
-  if (out !== undefined) await writeFile(out, reply.blob)
-  else if (reply.blob.length > 0 && first) {
-    terminal.err.write(`razor: the answer has a blob of ${reply.blob.length} bytes, which --out FILE would keep\n`)
-  }
+  // First, as it is all there is where the file cannot be written: the call has been made.
   terminal.out.write(`${formatJson(reply.value)}\n`)
+  const { length } = reply.blob
+  if (out === undefined) {
+    if (length > 0 && first) {
+      terminal.err.write(`razor: the answer has a blob of ${length} bytes, which --out FILE would keep\n`)
+    }
+    return
+  }
+  try {
+    await writeFile(out, reply.blob)
+  } catch (error) {
+    const reason = (error as Error).message
+    throw new Error(
+      `cannot write the blob of ${length} bytes to --out ${out}: ${reason}; name a file that you may write`,
+    )
+  }
 }
 
 function seconds(ms: number): string {

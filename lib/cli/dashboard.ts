@@ -63,7 +63,7 @@ function folderOf(files: string | undefined): string | undefined {
   try {
     return rootFolder(files)
   } catch (error) {
-    throw new UsageError(`cannot keep --files ${files}: ${(error as Error).message}`)
+    throw new UsageError(`cannot keep --files ${files}: ${(error as Error).message}; name a folder that is there`)
   }
 }
 

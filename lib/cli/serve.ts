@@ -91,7 +91,7 @@ function machine(folder: string | undefined): Implementation[] {
   try {
     return [host({ folder }), files(folder)]
   } catch (error) {
-    throw new UsageError(`cannot serve --files ${folder}: ${(error as Error).message}`)
+    throw new UsageError(`cannot serve --files ${folder}: ${(error as Error).message}; name a folder that is there`)
   }
 }
 

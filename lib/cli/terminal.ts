@@ -76,10 +76,13 @@ export function progress(terminal: Terminal, text: string): void {
 }
 
 function output(stream: NodeJS.WriteStream): Output {
-  // A reader that went away, as `head` does, wants no more.
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-    process.exit(0)
+    // A reader that went away, as `head` does, wants no more.
+    if (error.code === 'EPIPE') process.exit(0)
+    // Of a failing stderr nobody can be told.
+    if (stream !== process.stderr)
+      process.stderr.write(`razor: cannot write to stdout: ${error.message}; make room there\n`)
+    process.exit(1)
   })
   return {
     write: text => {

@@ -73,10 +73,16 @@ describe('razor call', () => {
     assert.match(err, /blob of 6 bytes.*--out/)
   })
 
+  it('prints the answer and says so where the blob behind it cannot be kept', async () => {
+    const { code, out, err } = await call('77', '"x"', '--out', join(folder, 'nowhere', 'got'))
+    assert.deepEqual([code, out], [1, '"x"\n'])
+    assert.match(err, /^razor: cannot write the blob of 0 bytes to --out .*ENOENT.*; name a file that you may write\n$/)
+  })
+
   it('refuses a blob over the limit without reading all of it', async () => {
     const { code, err } = await call('77', '1', '--blob-file', '/dev/zero')
     assert.equal(code, 2)
-    assert.match(err, /^razor: \/dev\/zero is over maxBlobBytes 16777216\n$/)
+    assert.match(err, /^razor: --blob-file \/dev\/zero is over maxBlobBytes 16777216: send it in parts\n$/)
   })
 
   it('makes a call as often as it is told, one line each', async () => {

@@ -103,7 +103,7 @@ describe('razor serve --graceful', () => {
     server.signal('SIGTERM')
     const { code, err } = await server.ended
     assert.equal(code, 0)
-    assert.match(err, /^razor: cannot load --module .*not yet$/m)
+    assert.match(err, /^razor: cannot load --module .*not yet; see that node can run it$/m)
     assert.match(err, /^stopping; draining 0 calls$/m)
   })
 

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { closeSync, existsSync, openSync } from 'node:fs'
+import { text } from 'node:stream/consumers'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { startNode } from '../support/child.ts'
@@ -25,6 +27,16 @@ describe('the razor process', () => {
   it('exits with 1 where a call fails, and with 2 where the command makes no sense', async () => {
     assert.equal((await razor('call', 'tcp://127.0.0.1:1', 'A.b').ended).code, 1)
     assert.equal((await razor('call', 'nowhere', 'A.b').ended).code, 2)
+  })
+
+  it('says on one line that its output cannot be written', { skip: !existsSync('/dev/full') }, async () => {
+    const full = openSync('/dev/full', 'w')
+    const words = ['--import', 'tsx', 'lib/cli/main.ts', '--version']
+    const child = spawn(process.execPath, words, { cwd: folder, stdio: ['ignore', full, 'pipe'] })
+    closeSync(full)
+    const [[code], err] = await Promise.all([once(child, 'exit'), text(child.stderr!)])
+    assert.equal(code, 1)
+    assert.match(err, /^razor: cannot write to stdout: ENOSPC[^\n]*; make room there\n$/)
   })
 
   it('ends without a word when its reader goes away', async () => {

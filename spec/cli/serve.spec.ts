@@ -191,11 +191,14 @@ describe('razor serve', () => {
         ['--listen', 'wss://127.0.0.1:0'],
         /^razor: cannot listen at wss:\/\/127\.0\.0\.1:0: put razor gateway with --cert /,
       ],
-      [['--files', join(folder, 'nope')], /^razor: cannot serve --files .*ENOENT.*\n$/],
-      [['--files', join(folder, 'a.txt')], /^razor: cannot serve --files .*no folder\n$/],
-      [['--module', join(folder, 'nope.mjs')], /^razor: cannot load --module .*\n$/],
-      [['--module', broken], /^razor: cannot load --module .*broken in two lines\n$/],
-      [['--module', empty], /^razor: --module .* exports nothing that implement\(\) made\n$/],
+      [['--files', join(folder, 'nope')], /^razor: cannot serve --files .*ENOENT.*; name a folder that is there\n$/],
+      [['--files', join(folder, 'a.txt')], /^razor: cannot serve --files .*no folder; name a folder that is there\n$/],
+      [
+        ['--module', join(folder, 'nope.mjs')],
+        /^razor: there is no --module .*nope\.mjs: name a JavaScript module .*\n$/,
+      ],
+      [['--module', broken], /^razor: cannot load --module .*broken in two lines; see that node can run it\n$/],
+      [['--module', empty], /^razor: --module .* exports nothing that implement\(\) made: export what it returns\n$/],
       [['--module', clash], /^razor: two methods have the action CalculatorService\.inc\n$/],
     ]
     for (const [words, message] of commands) {
