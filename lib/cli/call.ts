@@ -23,7 +23,8 @@ interface CallCommandOptions extends RequestOptions, RecordOptions {
 }
 
 const HELP = `
-Integers are exact at any size, bytes are {"$bytes":"base64"}, and no JSON, like an answer without a value, is null.
+Integers are exact at any size, bytes are {"$bytes":"base64"}; no JSON is null,
+and so is an answer without a value.
   razor call tcp://127.0.0.1:19749 CalculatorService.add '[1, 2]'
   razor call tcp://127.0.0.1:19749 1 '{"path": "a.txt", "flags": 0}'`
 

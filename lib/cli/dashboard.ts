@@ -20,8 +20,10 @@ interface DashboardCommandOptions {
 const DEFAULT_PORT = 19752
 
 const HELP = `
-One process, one port on loopback: the page, and two servers for it to call and to fail over between. Only pages that it has served
-itself, and programs of this machine, may connect. Whoever can reach the port can see this machine's figures and the files of the folder.`
+One process, one port on loopback: the page, and two servers for it to call and
+to fail over between. Only pages that it has served itself, and programs of this
+machine, may connect. Whoever can reach the port can see this machine's figures
+and the files of the folder.`
 
 /** Adds the command to `program`. */
 export function addDashboard(program: Command, terminal: Terminal): void {

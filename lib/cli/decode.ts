@@ -31,17 +31,20 @@ interface DecodeCommandOptions {
 const CODECS = { msgpack, json } as const
 
 const HELP = `
-FILE is what --record of call, watch, serve or gateway wrote; or the bytes of one direction as they came; or such bytes
-as hex digits. - reads stdin, so a capture can be watched while it grows.
-  razor watch tcp://127.0.0.1:19749 Host.metrics '{"everyMs": 100}' --take 5 --record capture.razor
-  razor decode capture.razor
-  tail -c +1 -f capture.razor | razor decode - --connection 1 --call 2
-  echo '25 4d 01 00 01 00 00 00 04 00 00 00 00 00 00 00 00 00 00 00 e0' | razor decode -
-Tokens, and texts of HELLO and HEADERS that are named like a secret, are shown as ***. The file itself has them, and arguments
-and answers are shown as they are: keep it to yourself (--record makes it readable for you only).
-Credit, and the time without it, is what an observer sees where the recording was made: at a client a CREDIT counts when it
-leaves, at a server when it comes.
-Exit codes: 0 all was read, 1 there were bytes that are no frames, 2 the command makes no sense as given.`
+FILE is what --record of call, watch, serve or gateway wrote; or the bytes of
+one direction as they came; or such bytes as hex digits. - reads stdin, so a
+capture can be watched while it grows.
+  razor call tcp://127.0.0.1:19749 CalculatorService.inc 1 --record a.razor
+  razor decode a.razor
+  tail -c +1 -f a.razor | razor decode - --connection 1 --call 2
+  echo 254d010001000000040000000000000000000000e0 | razor decode -
+Tokens, and texts of HELLO and HEADERS that are named like a secret, are shown
+as ***. The file itself has them, and arguments and answers are shown as they
+are: keep it to yourself (--record makes it readable for you only).
+Credit, and the time without it, is what an observer sees where the recording
+was made: at a client a CREDIT counts when it leaves, at a server when it comes.
+Exit codes: 0 all was read; 1 there were bytes that are no frames; 2 the command
+makes no sense as given.`
 
 /** Adds the command to `program`. */
 export function addDecode(program: Command, terminal: Terminal): void {

@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs'
 import type { TlsOptions } from 'node:tls'
 import { createSecureContext } from 'node:tls'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { Gateway } from '../node/gateway.ts'
 import { GATEWAY_DEFAULTS } from '../node/gateway-config.ts'
 import { addRecord, type RecordOptions, recording } from './capture/record-option.ts'
@@ -38,9 +38,11 @@ const MOST_CONNECTIONS = 1_000_000
 const MOST_BUFFER = 1024 * 1024 * 1024
 
 const HELP = `
-The bytes pass unread, so client and server agree on everything themselves. Pages of every origin may connect unless --origin names some.
+The bytes pass unread, so client and server agree on everything themselves.
+Pages of every origin may connect unless --origin names some.
   razor gateway --to tcp://127.0.0.1:19749
-  razor gateway --listen wss://0.0.0.0:443 --cert cert.pem --key key.pem --origin https://app.example \\
+  razor gateway --listen wss://0.0.0.0:443 --cert cert.pem --key key.pem \\
+    --origin https://app.example \\
     --to unix:///run/api.sock /files=tcp://10.0.0.5:4000`
 
 /** Adds the command to `program`. */
@@ -59,7 +61,12 @@ export function addGateway(program: Command, terminal: Terminal): void {
     .command('gateway')
     .description('Carry WebSockets to razor servers at TCP or Unix sockets, until SIGINT or SIGTERM.')
     .requiredOption('--to <target...>', 'tcp://host:port or unix:///path, or /path=URL for a path of its own')
-    .option('--listen <url...>', 'where: ws://host:port, or wss://host:port with --cert and --key', [DEFAULT_ADDRESS])
+    .addOption(
+      new Option('--listen <url...>', 'where: ws://host:port, or wss://host:port with --cert and --key').default(
+        [DEFAULT_ADDRESS],
+        DEFAULT_ADDRESS,
+      ),
+    )
     .option('--origin <origin...>', 'only pages of these may connect: https://app.example')
     .option('--cert <file>', 'the certificate for wss, in PEM, with those between it and its root')
     .option('--key <file>', 'its private key, in PEM')

@@ -1,7 +1,7 @@
 /**
  * `razor serve`: a server to try a client against, and for a user's own services.
  */
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import type { LogFields } from '../logger.ts'
 import { Graceful } from '../node/graceful.ts'
 import { RpcServer } from '../node/rpc-server.ts'
@@ -24,7 +24,7 @@ import { terminalLogger } from './terminal-logger.ts'
 interface ServeCommandOptions extends RecordOptions {
   readonly listen: readonly string[]
   readonly files?: string
-  readonly module: readonly string[]
+  readonly module?: readonly string[]
   readonly graceful?: true
   readonly pidFile?: string
 }
@@ -37,9 +37,17 @@ export function addServe(program: Command, terminal: Terminal): void {
   const command = program
     .command('serve')
     .description('Serve CalculatorService, Host and what the options add, until SIGINT or SIGTERM.')
-    .option('--listen <url...>', 'where: tcp://host:port, unix:///path, ws://host:port/path', DEFAULT_ADDRESSES)
-    .option('--files <dir>', 'serve a folder: the file actions 1 open, 2 read, 3 write, Host.tail and Host.store')
-    .option('--module <file...>', 'serve what a module exports: what implement() made, single or in arrays', [])
+    .addOption(
+      new Option('--listen <url...>', 'where: tcp://host:port, unix:///path, ws://host:port/path').default(
+        DEFAULT_ADDRESSES,
+        DEFAULT_ADDRESSES.join(' '),
+      ),
+    )
+    .option(
+      '--files <dir>',
+      'serve a folder: the file actions 1 open, 2 read, 3 write, Host.tail, files, fetch and store',
+    )
+    .option('--module <file...>', 'serve what a module exports: what implement() made, single or in arrays')
     .option('--graceful', 'SIGUSR2 starts this command anew, hands over to it without a gap, and drains')
     .option('--pid-file <file>', 'with --graceful: keep the number of the process that serves in a file')
   addRecord(command).action((options: ServeCommandOptions) => {
@@ -63,7 +71,7 @@ function check({ listen, graceful, pidFile, record }: ServeCommandOptions): void
 
 async function serve(terminal: Terminal, recorder: Recorder | undefined, options: ServeCommandOptions): Promise<void> {
   const services: Implementation[] = [calculator, ...machine(options.files)]
-  for (const module of options.module) services.push(...(await loadServices(module)))
+  for (const module of options.module ?? []) services.push(...(await loadServices(module)))
   // A user's own Host, as the README has one, takes the place of this one.
   const own = services.filter(({ contract }) => contract.name === Host.name).length > 1
   if (own) services.splice(1, 1)

@@ -21,9 +21,9 @@ interface WatchCommandOptions extends RequestOptions, RecordOptions {
 }
 
 const HELP = `
-Ctrl-C ends it, with exit code 0. A reader that is slow slows the server's handler.
+Ctrl-C ends it, with exit code 0. A slow reader slows the server's handler.
   razor watch tcp://127.0.0.1:19749 Host.metrics '{"everyMs": 1000}'
-  razor watch tcp://127.0.0.1:19749 Host.processes '{"everyMs": 2000, "top": 3}' --take 5`
+  razor watch tcp://127.0.0.1:19749 Host.metrics '{"everyMs": 100}' --take 5`
 
 /** Adds the command to `program`. */
 export function addWatch(program: Command, terminal: Terminal): void {

@@ -174,6 +174,15 @@ describe('razor call', () => {
     assert.match(out, /--blob-file/)
   })
 
+  it('explains every command in lines of 80 columns, without brackets of code', async () => {
+    for (const name of ['serve', 'dashboard', 'call', 'watch', 'ping', 'decode', 'gateway']) {
+      const { code, out } = await razor([name, '--help'])
+      assert.equal(code, 0)
+      for (const line of out.split('\n')) assert.ok(line.length <= 80, `${name}: ${line}`)
+      assert.doesNotMatch(out, /\(default: \[/)
+    }
+  })
+
   it('says which version it is', async () => {
     const { code, out } = await razor(['--version'])
     assert.deepEqual([code, /^\d+\.\d+\.\d+\S*\n$/.test(out)], [0, true])

@@ -244,7 +244,7 @@ describe('razor decode of a capture', () => {
     assert.match((await decoded(bytes, '--show-secrets')).out, /"token":"hush"/)
     const damaged = capture(wentUp(1, 0, v2.up(7, { msg: Buffer.from('\xa4hushhush', 'latin1') })))
     assert.doesNotMatch((await decoded(damaged)).out, /hush/)
-    assert.match((await decoded(STREAM, '--help')).out, /shown as \*\*\*\. The file itself has them/)
+    assert.match((await decoded(STREAM, '--help')).out, /shown\sas \*\*\*\. The file itself has them/)
   })
 
   it('cuts long messages, and shows them whole where it is told to', async () => {
