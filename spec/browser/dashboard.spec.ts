@@ -132,6 +132,16 @@ describe('the dashboard', { skip: skippedWithoutBrowser(), timeout: 150_000 }, (
     assert.ok((await tab.$$('.uplot canvas')).length >= 7)
   })
 
+  it('is no wider than a phone, whatever a process is called', async () => {
+    const size = tab.viewportSize()!
+    await tab.setViewportSize({ width: 360, height: 740 })
+    await tab.evaluate(() => {
+      document.querySelector('#processes-rows td')!.textContent = 'x'.repeat(300)
+    })
+    assert.ok((await tab.evaluate(() => document.documentElement.scrollWidth)) <= 360)
+    await tab.setViewportSize(size)
+  })
+
   it('has a slow consumer that brakes the producer, which loses nothing', async () => {
     await settled(tab, '#pipe-made', 500, 3_000)
     await tab.fill('#pace-rate', '25')
@@ -293,7 +303,11 @@ describe('the dashboard', { skip: skippedWithoutBrowser(), timeout: 150_000 }, (
     const counting = tab.waitForFunction(() =>
       /Next try in \d\.\d s/.test(document.querySelector('#retry:not([hidden])')?.textContent ?? ''),
     )
-    await Promise.all([counting, broken(tab, '#outage')])
+    const kill = tab.locator('#kill')
+    const before = await kill.boundingBox()
+    const during = counting.then(() => kill.boundingBox())
+    const [place] = await Promise.all([during, broken(tab, '#outage')])
+    assert.deepEqual(place, before, 'no button moves')
     await settled(tab, '#pipe-consumed', 500, 3_000)
     assert.equal(await tab.isVisible('#retry'), false)
   })

@@ -83,7 +83,6 @@ export function brakePanel(shared: Shared): Subscription {
     fromEvent(run, 'click').subscribe({
       next: () => {
         isRunning$.next(!isRunning$.value)
-        run.setAttribute('aria-pressed', String(isRunning$.value))
         say(run, isRunning$.value ? 'Stop' : 'Start')
       },
       error: failed,
@@ -107,11 +106,9 @@ export function brakePanel(shared: Shared): Subscription {
   all.add(
     merge(ticks$, looks$.pipe(tap(() => recolour()))).subscribe({
       next: () => {
-        const now = asyncScheduler.now()
         view.show(pace$.value, isRunning$.value)
-        const [from, to] = [now / 1000 - SHOWN_SECONDS, now / 1000]
-        charts[0].draw(rates.since(SHOWN_SECONDS, now), from, to)
-        charts[1].draw(memory.since(SHOWN_SECONDS, now), from, to)
+        charts[0].draw(rates, SHOWN_SECONDS)
+        charts[1].draw(memory, SHOWN_SECONDS)
       },
       error: failed,
     }),

@@ -19,9 +19,7 @@ export interface BrakeView {
   show(pace: number, isRunning: boolean): void
 }
 
-const NOTHING: FlowFigures = { madePerSecond: 0, consumedPerSecond: 0, waiting: 0, dropped: 0, isWaiting: false }
-
-const BROKEN = { text: 'The connection is lost: the flow goes on as soon as there is another.', mood: 'plain' }
+const UNCONNECTED = { text: 'No connection: the flow goes on as soon as there is one.', mood: 'plain' }
 
 /** Over how many points the rates are levelled, a second, and what is said of them, so that it does not come and go with each grant. */
 const LEVELLED = 4
@@ -34,53 +32,52 @@ export function brakeView(): BrakeView {
   const state = place('brake-state')
   const flow = new Flow()
   const recent: FlowFigures[] = []
-  let latest = NOTHING
-  let isBroken = false
-  let credit = 0
-  let resident = 0
+  /** Nothing is known without a connection. */
+  let latest: (FlowFigures & { readonly credit: number; readonly resident: number }) | undefined
   return {
     restart: () => {
       flow.restart()
       recent.length = 0
     },
     broken: () => {
-      isBroken = true
-      latest = NOTHING
+      latest = undefined
       recent.length = 0
       flow.restart()
     },
-    take: (figures, consumption, given) => {
-      isBroken = false
+    take: (figures, consumption, credit) => {
       const { made, dropped, waiting } = figures.producers
-      latest = flow.take({ at: figures.at, made, dropped, isWaiting: waiting > 0, consumption })
-      recent.push(latest)
+      const flowing = flow.take({ at: figures.at, made, dropped, isWaiting: waiting > 0, consumption })
+      recent.push(flowing)
       if (recent.length > REMEMBERED) recent.shift()
       const second = recent.slice(-LEVELLED)
       const level = (of: (each: FlowFigures) => number): number =>
         second.reduce((sum, each) => sum + of(each), 0) / second.length
       latest = {
-        ...latest,
+        ...flowing,
         madePerSecond: level(each => each.madePerSecond),
         consumedPerSecond: level(each => each.consumedPerSecond),
+        credit,
+        resident: figures.residentBytes,
       }
-      credit = given
-      resident = figures.residentBytes
       return latest
     },
     show: (pace, isRunning) => {
-      const { madePerSecond, consumedPerSecond, waiting, dropped } = latest
-      say(place('pipe-made'), count(madePerSecond))
-      say(place('pipe-consumed'), count(consumedPerSecond))
-      say(place('waiting'), `${count(waiting)} items`)
-      say(place('credit'), count(credit))
-      say(place('dropped'), count(dropped))
-      say(place('server-memory'), bytes(resident))
+      const known = latest
+      const number = (id: string, words: (each: NonNullable<typeof latest>) => string): void =>
+        say(place(id), known === undefined ? '–' : words(known))
+      number('pipe-made', each => count(each.madePerSecond))
+      number('pipe-consumed', each => count(each.consumedPerSecond))
+      number('waiting', each => `${count(each.waiting)} items`)
+      number('credit', each => count(each.credit))
+      number('dropped', each => count(each.dropped))
+      number('server-memory', each => bytes(each.resident))
+      const waiting = known?.waiting ?? 0
       say(
         place('pipe-text'),
         `${count(waiting)} of ${PRODUCER_WINDOW} wait here${waiting < PRODUCER_WINDOW ? '' : ', no credit left'}`,
       )
       fill.style.transform = `scaleX(${Math.min(1, waiting / PRODUCER_WINDOW)})`
-      const { text, mood } = isBroken ? BROKEN : verdict(recent, pace, isRunning)
+      const { text, mood } = known === undefined ? UNCONNECTED : verdict(recent, pace, isRunning)
       say(state, text)
       tone(state, mood)
     },

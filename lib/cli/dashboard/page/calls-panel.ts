@@ -45,7 +45,7 @@ export function callsPanel({ client, ticks$, looks$, failed }: Shared): Subscrip
     title: 'Time a call takes',
     lines: [
       { name: 'median', colour: 'blue' },
-      { name: '99 %', colour: 'orange' },
+      { name: 'p99', colour: 'orange' },
     ],
     words: milliseconds,
     leastTop: 2,
@@ -80,13 +80,12 @@ export function callsPanel({ client, ticks$, looks$, failed }: Shared): Subscrip
   all.add(
     merge(ticks$, looks$.pipe(tap(() => chart.recolour()))).subscribe({
       next: () => {
-        const now = asyncScheduler.now()
         const found = latencies.percentiles()
         for (const name of ['p50', 'p90', 'p99'] as const) {
           say(element(name), found === undefined ? '–' : milliseconds(found[name]))
         }
-        if (found !== undefined) series.push(now, found.p50, found.p99)
-        chart.draw(series.since(SHOWN_SECONDS, now), now / 1000 - SHOWN_SECONDS, now / 1000)
+        if (found !== undefined) series.push(asyncScheduler.now(), found.p50, found.p99)
+        chart.draw(series, SHOWN_SECONDS)
       },
       error: failed,
     }),

@@ -1,9 +1,10 @@
 /**
  * A line chart: a legend with the latest values in text, and a plot that is drawn while it can be seen.
  */
+import { asyncScheduler } from 'rxjs'
 import uPlot from 'uplot'
 import { made, say } from './elements.ts'
-import type { Columns } from './time-series.ts'
+import type { TimeSeries } from './time-series.ts'
 
 /** One line. */
 export interface Line {
@@ -53,16 +54,18 @@ export class Chart {
     new ResizeObserver(() => this.#fit()).observe(this.#place)
   }
 
-  /** Shows these points, between two moments in seconds since 1970. */
-  draw(columns: Columns, fromSeconds: number, toSeconds: number): void {
+  /** Shows the last so many seconds of a series. */
+  draw(series: TimeSeries, seconds: number): void {
     const { words } = this.#options
+    const now = asyncScheduler.now()
+    const columns = series.since(seconds, now)
     this.#latest.forEach((place, n) => {
       const latest = columns[n + 1]?.at(-1)
       say(place, latest == null ? '–' : words(latest))
     })
     this.#plot ??= this.#made()
     this.#plot.setData(columns as uPlot.AlignedData, false)
-    this.#plot.setScale('x', { min: fromSeconds, max: toSeconds })
+    this.#plot.setScale('x', { min: now / 1000 - seconds, max: now / 1000 })
     this.#describe()
   }
 

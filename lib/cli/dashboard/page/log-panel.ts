@@ -39,7 +39,6 @@ export function logPanel(
     fromEvent(hold, 'click').subscribe({
       next: () => {
         isHeld = !isHeld
-        hold.setAttribute('aria-pressed', String(isHeld))
         say(hold, isHeld ? 'Go on' : 'Hold')
       },
       error: failed,

@@ -81,9 +81,7 @@ export function machinePanel({ samples$, ticks$, looks$, failed }: MachineSource
         next: ([, seconds]) => {
           if (!isNew) return
           isNew = false
-          const now = asyncScheduler.now()
-          for (const name of SERIES)
-            charts[name].draw(series[name].since(seconds, now), now / 1000 - seconds, now / 1000)
+          for (const name of SERIES) charts[name].draw(series[name], seconds)
         },
         error: failed,
       }),
