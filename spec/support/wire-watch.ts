@@ -3,7 +3,8 @@
  * "What the Rust peers do". Reads the heads by itself, without the library.
  */
 import assert from 'node:assert/strict'
-import { map, type Observable, type SchedulerLike, tap } from 'rxjs'
+import { map, type Observable, tap } from 'rxjs'
+import { ForwardedLink } from '../../lib/cli/forwarded-link.ts'
 import type { Dialer, Link, Listener } from '../../lib/transport/link.ts'
 
 const MAGIC = 19_749
@@ -255,51 +256,22 @@ export class WireWatch {
 }
 
 /** The same link, with a look at both directions. */
-class WatchedLink implements Link {
-  readonly address: string
-  readonly transport: string
-  readonly chunks$: Observable<Uint8Array>
-  readonly drained$: Observable<void>
-  declare readonly turn?: SchedulerLike
-  readonly #inner: Link
+class WatchedLink extends ForwardedLink {
+  override readonly chunks$: Observable<Uint8Array>
   readonly #out: Frames<unknown>
   readonly #fault: (fault: string) => void
 
   constructor(inner: Link, out: Frames<any>, back: Frames<any>, fault: (fault: string) => void) {
-    this.address = inner.address
-    this.transport = inner.transport
+    super(inner)
     this.chunks$ = inner.chunks$.pipe(tap(chunk => back.push(chunk)))
-    this.drained$ = inner.drained$
-    if (inner.turn !== undefined) this.turn = inner.turn
-    this.#inner = inner
     this.#out = out
     this.#fault = fault
   }
 
-  get unsentBytes(): number {
-    return this.#inner.unsentBytes
-  }
-
-  send(bytes: Uint8Array, corked = false): void {
+  override send(bytes: Uint8Array, corked = false): void {
     this.#out.push(bytes)
     // Rust gives a frame up whose body comes 5 s behind its head.
     if (!corked && !this.#out.atBorder) this.#fault('a frame was begun and the rest of it did not follow at once')
-    this.#inner.send(bytes, corked)
-  }
-
-  pause(): void {
-    this.#inner.pause()
-  }
-
-  resume(): void {
-    this.#inner.resume()
-  }
-
-  close(code?: number, text?: string): void {
-    this.#inner.close(code, text)
-  }
-
-  destroy(): void {
-    this.#inner.destroy()
+    super.send(bytes, corked)
   }
 }

@@ -2,9 +2,10 @@
  * Links whose bytes are recorded. A recorded link is the link itself in all its duties; what it sends is recorded when it is
  * handed over, what it receives before the receiver sees it.
  */
-import { map, type Observable, type SchedulerLike, tap } from 'rxjs'
+import { map, type Observable, tap } from 'rxjs'
 import { targetsOf } from '../../node/gateway-config.ts'
 import type { Dialer, Link, Listener } from '../../transport/link.ts'
+import { ForwardedLink } from '../forwarded-link.ts'
 import { DOWN, END, type EndFacts, OPEN, type OpenFacts, UP } from './format.ts'
 import type { Recorder } from './recorder.ts'
 
@@ -34,13 +35,8 @@ export function recordedListener(recorder: Recorder, inner: Listener): Listener 
 }
 
 /** A link, with a copy of both directions to a recorder. */
-class RecordedLink implements Link {
-  readonly address: string
-  readonly transport: string
-  readonly chunks$: Observable<Uint8Array>
-  readonly drained$: Observable<void>
-  declare readonly turn?: SchedulerLike
-  readonly #inner: Link
+class RecordedLink extends ForwardedLink {
+  override readonly chunks$: Observable<Uint8Array>
   readonly #recorder: Recorder
   readonly #connection: number
   readonly #sends: number
@@ -49,12 +45,8 @@ class RecordedLink implements Link {
   #over = false
 
   constructor(recorder: Recorder, inner: Link, recordedBy: OpenFacts['recordedBy']) {
+    super(inner)
     const { address, transport } = inner
-    this.address = address
-    this.transport = transport
-    this.drained$ = inner.drained$
-    if (inner.turn !== undefined) this.turn = inner.turn
-    this.#inner = inner
     this.#recorder = recorder
     this.#connection = recorder.nextConnection()
     this.#sends = recordedBy === 'client' ? UP : DOWN
@@ -72,31 +64,19 @@ class RecordedLink implements Link {
     )
   }
 
-  get unsentBytes(): number {
-    return this.#inner.unsentBytes
-  }
-
-  send(bytes: Uint8Array, corked = false): void {
+  override send(bytes: Uint8Array, corked = false): void {
     if (!this.#over && bytes.length > 0) this.#recorder.bytes(this.#sends, this.#connection, bytes)
-    this.#inner.send(bytes, corked)
+    super.send(bytes, corked)
   }
 
-  pause(): void {
-    this.#inner.pause()
-  }
-
-  resume(): void {
-    this.#inner.resume()
-  }
-
-  close(code?: number, text?: string): void {
+  override close(code?: number, text?: string): void {
     this.#end({ how: this.#farFinished ? 'finished' : 'closed' })
-    this.#inner.close(code, text)
+    super.close(code, text)
   }
 
-  destroy(): void {
+  override destroy(): void {
     this.#end({ how: 'destroyed' })
-    this.#inner.destroy()
+    super.destroy()
   }
 
   #end(facts: EndFacts): void {

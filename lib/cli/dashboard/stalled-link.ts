@@ -3,15 +3,11 @@
  */
 import { filter, merge, type Observable, Subject, tap } from 'rxjs'
 import type { Link } from '../../transport/link.ts'
+import { ForwardedLink } from '../forwarded-link.ts'
 
 /** The link `inner`, with a switch. */
-export class StalledLink implements Link {
-  readonly address: string
-  readonly transport: string
-  readonly chunks$: Observable<Uint8Array>
-  readonly drained$: Observable<void>
-  readonly turn?: NonNullable<Link['turn']>
-  readonly #inner: Link
+export class StalledLink extends ForwardedLink {
+  override readonly drained$: Observable<void>
   readonly #drained = new Subject<void>()
   /** What was to be sent while it was stalled; the writer pauses its producers by {@link unsentBytes}. */
   #unsent: Uint8Array[] = []
@@ -22,24 +18,20 @@ export class StalledLink implements Link {
   #over = false
 
   constructor(inner: Link) {
-    this.#inner = inner
-    this.address = inner.address
-    this.transport = inner.transport
-    this.chunks$ = inner.chunks$
+    super(inner)
     const inner$ = inner.drained$.pipe(tap({ complete: () => this.#drained.complete() }))
     this.drained$ = merge(inner$, this.#drained).pipe(filter(() => this.unsentBytes === 0))
-    if (inner.turn !== undefined) this.turn = inner.turn
   }
 
-  get unsentBytes(): number {
-    return this.#inner.unsentBytes + this.#unsentBytes
+  override get unsentBytes(): number {
+    return this.inner.unsentBytes + this.#unsentBytes
   }
 
   /** From now on nothing passes. */
   stall(): void {
     if (this.#over) return
     this.#stalled = true
-    this.#inner.pause()
+    this.inner.pause()
   }
 
   /** All passes again, what has waited first. */
@@ -48,39 +40,39 @@ export class StalledLink implements Link {
     this.#stalled = false
     const unsent = this.#unsent
     this.#forget()
-    for (const bytes of unsent) this.#inner.send(bytes)
-    if (!this.#paused) this.#inner.resume()
+    for (const bytes of unsent) this.inner.send(bytes)
+    if (!this.#paused) this.inner.resume()
     this.#drained.next()
   }
 
-  pause(): void {
+  override pause(): void {
     this.#paused = true
-    this.#inner.pause()
+    this.inner.pause()
   }
 
-  resume(): void {
+  override resume(): void {
     this.#paused = false
-    if (!this.#stalled) this.#inner.resume()
+    if (!this.#stalled) this.inner.resume()
   }
 
-  send(bytes: Uint8Array, corked?: boolean): void {
-    if (!this.#stalled) this.#inner.send(bytes, corked)
+  override send(bytes: Uint8Array, corked?: boolean): void {
+    if (!this.#stalled) this.inner.send(bytes, corked)
     else if (!this.#over) {
       this.#unsent.push(bytes)
       this.#unsentBytes += bytes.length
     }
   }
 
-  close(code?: number, text?: string): void {
+  override close(code?: number, text?: string): void {
     this.#over = true
     this.flow()
-    this.#inner.close(code, text)
+    this.inner.close(code, text)
   }
 
-  destroy(): void {
+  override destroy(): void {
     this.#over = true
     this.#forget()
-    this.#inner.destroy()
+    this.inner.destroy()
   }
 
   #forget(): void {
