@@ -70,7 +70,9 @@ async function decode(terminal: Terminal, file: string, options: DecodeCommandOp
   const asText = options.text ?? (out.isTerminal && options.json === undefined)
   const lines = new Lines(terminal)
   let pending = ''
+  let isEmpty = true
   const emit = (event: DecodeEvent): void => {
+    if (event.event === 'total') isEmpty = event.connections === 0 && event.frames === 0
     if (call !== undefined && (event.event === 'frame' || event.event === 'call') && event.seq !== call) return
     pending += asText ? lines.line(event) : `${formatJson(event)}\n`
   }
@@ -93,6 +95,10 @@ async function decode(terminal: Terminal, file: string, options: DecodeCommandOp
     throw new UsageError(`${nameOf(file)}: ${error.message}; say which with --direction up (client to server) or down`)
   }
   if (decoder.broken === 0) return
+  if (isEmpty) {
+    const next = 'name what --record wrote, a dump of one direction, or hex text'
+    throw new Error(`${nameOf(file)} has nothing that can be decoded: see "broken" above; ${next}`)
+  }
   const places = decoder.broken === 1 ? 'one place' : `${decoder.broken} places`
   throw new Error(
     `${nameOf(file)} is broken in ${places}: see "broken" above; what stands behind it there was not read`,

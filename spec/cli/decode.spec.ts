@@ -370,9 +370,13 @@ describe('razor decode of broken captures', () => {
       [Buffer.from('GET / HTTP/1.1'), /begins with 47 45 54 .*: no capture .*, no frames .* and no hex digits/],
     ]
     for (const [bytes, problem] of refused) {
-      const { code, of } = await decoded(bytes)
+      const { code, err, of } = await decoded(bytes)
       assert.equal(code, 1)
       assert.match(of('broken')[0]!['problem'], problem)
+      assert.match(
+        err,
+        /^razor: \S+ has nothing that can be decoded: see "broken" above; name what --record wrote, .*\n$/,
+      )
     }
   })
 
