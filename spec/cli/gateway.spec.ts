@@ -156,7 +156,10 @@ describe('razor gateway', () => {
       [[...to, '--listen', 'tcp://127.0.0.1:1'], /^razor: cannot listen at tcp:.*; give another with --listen URL\n$/],
       [[...to, '--listen', 'ws://127.0.0.1:0/x'], /^razor: .*a path stands at the target.*\n$/],
       [[...to, '--origin', 'app.example'], /^razor: "app.example" is no origin: expected scheme:\/\/host.*\n$/],
-      [[...to, '--idle-timeout', '1s'], /^razor: .*Expected a whole number from 1 to 86400000; razor gateway --help shows its use\n$/],
+      [
+        [...to, '--idle-timeout', '1s'],
+        /^razor: .*Expected a whole number from 1 to 86400000; razor gateway --help shows its use\n$/,
+      ],
       [secure, /^razor: wss:.* needs --cert FILE and --key FILE, both in PEM\n$/],
       [[...secure, '--cert', 'c.pem'], /^razor: wss:.* needs --cert FILE and --key FILE/],
       [
