@@ -6,11 +6,8 @@ import { asapScheduler, type SchedulerLike, type Subscription } from 'rxjs'
 import type { Codec } from '../codec/codec.ts'
 import { RpcError } from '../error.ts'
 import type { Link } from './link.ts'
+import { isSmall, passSlab, SMALL_TURN_BYTES, takeSlab } from './slabs.ts'
 
-/** A slab holds the frames of one turn; it goes on from writer to writer until it is full. */
-const SLAB_BYTES = 64 * 1024
-/** That of a writer whose last turn was small: many such may write in one turn, each into a slab of its own. */
-const SMALL_SLAB_BYTES = 4 * 1024
 /** Room that is made for a message before its length is known. */
 const MESSAGE_ROOM = 1024
 /** Parts from this size on are not copied into the slab. */
@@ -22,23 +19,8 @@ const BY_REFERENCE = 4 * 1024
  */
 const BATCH_BYTES = 6 * 1024
 
-/** A slab with less room than this for its next batch is given up: a batch over two slabs is two pieces, which cost a socket more than one. */
-const BATCH_ROOM = 8 * 1024
-
 /** What a writer holds between turns. */
 const NO_SLAB = new Uint8Array(0)
-
-/** A slab that a writer passed on, and how far it is used. */
-interface Spare {
-  readonly slab: Uint8Array
-  readonly used: number
-}
-
-/** Slabs without a writer, for the whole process: idle links hold none. At most 1 MiB of the one size, 512 KiB of the other. */
-const spares: Spare[] = []
-const smallSpares: Spare[] = []
-const MOST_SPARES = 16
-const MOST_SMALL_SPARES = 128
 
 /** Options of a {@link LinkWriter}. */
 export interface WriterOptions {
@@ -220,14 +202,9 @@ export class LinkWriter {
     this.#start = end
   }
 
-  /** Passes the slab on to whichever writer needs one next; all of it that is in use has been cut. */
+  /** Passes the slab on; all of it that is in use has been cut. */
   #pass(): void {
-    const small = this.slab.length < SLAB_BYTES
-    const others = small ? smallSpares : spares
-    const room = this.slab.length - this.#used
-    const enough = room > (small ? MESSAGE_ROOM : BATCH_ROOM)
-    if (enough && others.length < (small ? MOST_SMALL_SPARES : MOST_SPARES))
-      others.push({ slab: this.slab, used: this.#used })
+    passSlab({ bytes: this.slab, used: this.#used })
     this.slab = NO_SLAB
     this.#start = this.#used = 0
   }
@@ -235,19 +212,15 @@ export class LinkWriter {
   #room(bytes: number): void {
     if (this.slab.length - this.#used >= bytes) return
     // What waits in a small slab moves on into a large one, to leave in one piece with what follows.
-    const moved = this.slab.length < SLAB_BYTES ? this.slab.subarray(this.#start, this.#used) : NO_SLAB
+    const moved = isSmall(this.slab) ? this.slab.subarray(this.#start, this.#used) : NO_SLAB
     if (moved.length === 0) this.#cut()
-    const small = this.slab.length === 0 && this.#lastBatchBytes < SMALL_SLAB_BYTES / 2
-    const spare = (small ? smallSpares : spares).pop()
-    const needed = moved.length + bytes
-    if (spare !== undefined && spare.slab.length - spare.used >= needed) {
-      this.slab = spare.slab
-      this.#start = spare.used
-    } else {
-      this.slab = new Uint8Array(Math.max(small ? SMALL_SLAB_BYTES : SLAB_BYTES, needed))
-      this.#start = 0
-    }
-    this.slab.set(moved, this.#start)
-    this.#used = this.#start + moved.length
+    const { bytes: slab, used } = takeSlab(
+      moved.length + bytes,
+      this.slab.length === 0 && this.#lastBatchBytes < SMALL_TURN_BYTES,
+    )
+    this.slab = slab
+    this.#start = used
+    slab.set(moved, used)
+    this.#used = used + moved.length
   }
 }

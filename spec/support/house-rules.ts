@@ -37,7 +37,7 @@ export const PARTS: readonly Part[] = [
   { name: 'link', files: ['transport/link.ts'], may: ['error'], packages: ['rxjs'] },
   {
     name: 'link tools',
-    files: ['transport/writer.ts', 'transport/drained.ts', 'transport/intake.ts', 'transport/outflow.ts'],
+    files: ['writer', 'slabs', 'drained', 'intake', 'outflow'].map(name => `transport/${name}.ts`),
     may: [...LOW, 'link', 'flow'],
     packages: ['rxjs'],
     clock: true,
