@@ -289,14 +289,17 @@ describe('the dashboard', { skip: skippedWithoutBrowser(), timeout: 150_000 }, (
   })
 
   it('moves on from a server that is drained or taken down, and knows when it is back', async () => {
+    const bothReady = () =>
+      tab.waitForFunction(() =>
+        [...document.querySelectorAll<HTMLElement>('#servers li')].every(line => line.dataset['state'] === 'ready'),
+      )
     for (const order of ['#drain', '#failover']) {
+      await bothReady() // else there may be nobody to move on to
       const leader = await tab.textContent('#servers li[data-leads="true"] b')
       await broken(tab, order)
       await tab.waitForSelector(`#servers li[data-leads="true"]:not(:has-text("${leader}"))`)
-      await tab.waitForFunction(() =>
-        [...document.querySelectorAll<HTMLElement>('#servers li')].every(line => line.dataset['state'] === 'ready'),
-      )
     }
+    await bothReady()
   })
 
   it('counts down to the next try while no server is there, and goes on by itself', async () => {
