@@ -7,6 +7,7 @@ import { createSecureContext } from 'node:tls'
 import { type Command, Option } from 'commander'
 import { Gateway } from '../node/gateway.ts'
 import { GATEWAY_DEFAULTS } from '../node/gateway-config.ts'
+import { collectSooner } from '../node/turnover.ts'
 import { addRecord, type RecordOptions, recording } from './capture/record-option.ts'
 import { recordedTargets } from './capture/recorded-link.ts'
 import type { Recorder } from './capture/recorder.ts'
@@ -105,6 +106,7 @@ async function carry(
         logger: terminalLogger(terminal, level => options.verbose === true || level !== 'info'),
       }),
   )
+  collectSooner()
   try {
     const addresses: string[] = []
     for (const address of options.listen) addresses.push(await listenAt(gateway, address))

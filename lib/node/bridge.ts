@@ -3,6 +3,7 @@
  */
 import { type Observable, Subject } from 'rxjs'
 import type { Link } from '../transport/link.ts'
+import { passed } from './turnover.ts'
 
 /** What a chunk costs besides its bytes while it waits to be sent: so many small ones are no way round the mark. */
 const CHUNK_BYTES = 256
@@ -120,6 +121,7 @@ export class Bridge {
   #carry(lane: Lane, chunk: Uint8Array): void {
     this.#moved = true
     lane.carry(chunk)
+    passed(chunk.length)
   }
 
   /** The first end counts: closing one link here makes the other end too. */
