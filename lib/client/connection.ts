@@ -13,13 +13,13 @@ import {
   Subject,
   tap,
   throwError,
-  timer,
 } from 'rxjs'
 import { RpcError } from '../error.ts'
 import type { Grant } from '../flow/credit.ts'
 import { demux, type Routes } from '../flow/demux.ts'
 import { frames } from '../flow/frames.ts'
 import { figuresOf, Liveness } from '../flow/liveness.ts'
+import { longTimer } from '../flow/long-timer.ts'
 import { PerSecond } from '../flow/per-second.ts'
 import type { U64 } from '../protocol/bytes.ts'
 import { CLOSE, ProtocolError } from '../protocol/close.ts'
@@ -95,7 +95,7 @@ export class ClientConnection {
       ignoreElements(),
     )
     this.#framer.room = (frame, bytes) => frame.flag !== DOWN_NEXT || this.#heldBytes + bytes <= maxHeldBytes
-    const answered$ = timer(agreeMs).pipe(
+    const answered$ = longTimer(agreeMs).pipe(
       tap(() => this.#session.checkAnswered()),
       ignoreElements(),
     )

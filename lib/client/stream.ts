@@ -12,10 +12,10 @@ import {
   Subscription,
   take,
   tap,
-  timer,
   type Unsubscribable,
 } from 'rxjs'
 import { type RpcCode, RpcError } from '../error.ts'
+import { longTimer } from '../flow/long-timer.ts'
 import type { U64 } from '../protocol/bytes.ts'
 import { EMPTY_BYTES } from '../protocol/heads.ts'
 import type { Dialer, Link } from '../transport/link.ts'
@@ -129,7 +129,7 @@ export class ClientStream extends Calling {
     if (this.#pool.alone) this.#pool.backlog.endStreams(why)
     this.#tasks.endStreams(why)
     const idle$ = this.#pool.backlog.once(() => this.idle)
-    const over$ = merge(idle$, this.#ended, timer(waitMs)).pipe(
+    const over$ = merge(idle$, this.#ended, longTimer(waitMs)).pipe(
       take(1),
       // Here, not behind the promise: so it is in time where time is virtual.
       tap({ next: () => this.#end(why.code, why.message) }),

@@ -4,8 +4,9 @@
  */
 import type { Server } from 'node:http'
 import type { TlsOptions } from 'node:tls'
-import { filter, firstValueFrom, type Observable, race, Subscription, timer } from 'rxjs'
+import { filter, firstValueFrom, type Observable, race, Subscription } from 'rxjs'
 import { given } from '../connect.ts'
+import { longTimer } from '../flow/long-timer.ts'
 import { logTo } from '../logger.ts'
 import type { ServerLogEntry } from '../server/config.ts'
 import type { Listening } from '../server/server.ts'
@@ -105,7 +106,7 @@ export class Gateway {
     this.#listening.clear()
     this.#passages.stop()
     const empty$ = this.connections$.pipe(filter(connections => connections === 0))
-    await firstValueFrom(race(empty$, timer(options.waitMs ?? this.#config.closeWaitMs)))
+    await firstValueFrom(race(empty$, longTimer(options.waitMs ?? this.#config.closeWaitMs)))
     this.#passages.end()
   }
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, it } from 'node:test'
 import { firstValueFrom, map, Subject, timer } from 'rxjs'
-import { implement, service, stream, unary } from '../../lib/node/index.ts'
+import { connect, Gateway, implement, service, stream, unary } from '../../lib/node/index.ts'
 import { expectNoLeaks } from '../support/leaks.ts'
 import { serve } from '../support/serve.ts'
 
@@ -41,5 +41,48 @@ for (const ms of [Number.POSITIVE_INFINITY, 2 ** 31]) {
       authenticate: () => firstValueFrom(timer(A_WHILE_MS)),
     })
     assert.equal(await firstValueFrom(client.use(Slow).answer()), 'there')
+  })
+
+  it(`a client that is closed with a wait of ${ms} ms, over a link that may take as long to open, gets its answer`, async t => {
+    const begun = new Subject<void>()
+    const run = () => {
+      begun.next()
+      return timer(A_WHILE_MS).pipe(map(() => 'late'))
+    }
+    const { client } = await serve(t, {
+      services: [implement(Slow, { answer: run, items: () => [] })],
+      listenAt: 'tcp://127.0.0.1:0',
+      client: { connectTimeoutMs: ms },
+    })
+    const running = firstValueFrom(begun)
+    const answer = firstValueFrom(client.use(Slow).answer())
+    await running
+    const closing = client.close({ waitMs: ms })
+    assert.equal(await answer, 'late')
+    await closing
+  })
+
+  it(`a gateway that is closed with a wait of ${ms} ms, and may dial as long, lets a call be answered`, async t => {
+    const begun = new Subject<void>()
+    const run = () => {
+      begun.next()
+      return timer(A_WHILE_MS).pipe(map(() => 'late'))
+    }
+    const { address } = await serve(t, {
+      services: [implement(Slow, { answer: run, items: () => [] })],
+      listenAt: 'tcp://127.0.0.1:0',
+    })
+    const gateway = new Gateway({ targets: address, connectTimeoutMs: ms })
+    const front = await gateway.listen('ws://127.0.0.1:0')
+    const client = connect(front.address)
+    t.after(() => gateway.close({ waitMs: 0 }))
+    t.after(() => client.close({ waitMs: 0 }))
+    const running = firstValueFrom(begun)
+    const answer = firstValueFrom(client.use(Slow).answer())
+    await Promise.race([running, answer])
+    const closing = gateway.close({ waitMs: ms })
+    assert.equal(await answer, 'late')
+    await client.close()
+    await closing
   })
 }
