@@ -11,6 +11,7 @@ import type { Pool, Standing } from './client/pool-duties.ts'
 import type { Codec } from './codec/codec.ts'
 import { MSGPACK } from './codec/msgpack.ts'
 import { type Logger, logTo } from './logger.ts'
+import { withDefaults } from './options.ts'
 import { asU64, type U64 } from './protocol/bytes.ts'
 import { type ServiceClient, serviceClient, type UseOptions } from './service/client.ts'
 import type { Contract } from './service/contract.ts'
@@ -117,7 +118,7 @@ export function factsOf(options: ConnectOptions): ClientFacts {
   const { codec = MSGPACK, clientId = 0, logger } = options
   const id = asU64(clientId)
   if (id === undefined) throw new TypeError(`clientId must be an integer from 0 to 2^64 - 1, not ${clientId}`)
-  const config: ClientConfig = { ...CLIENT_DEFAULTS, ...given(options) }
+  const config = withDefaults<ClientConfig>(CLIENT_DEFAULTS, options)
   return { config, codec, control: MSGPACK, clientId: id, token: options.token, meta: options.meta, log: logTo(logger) }
 }
 
@@ -142,9 +143,4 @@ function clientOver(pool: Pool, { config }: ClientFacts, { interceptors = [] }: 
     prewarm: connections => pool.prewarm(connections),
     close: closeOptions => pool.close(closeOptions?.waitMs),
   }
-}
-
-/** The options that were given: `undefined` stands for the default. */
-export function given<T extends object>(options: T): Partial<T> {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>
 }

@@ -5,7 +5,8 @@ import type { Observable } from 'rxjs'
 import type { Codec } from './codec/codec.ts'
 import { MSGPACK } from './codec/msgpack.ts'
 import { type Logger, logTo } from './logger.ts'
-import { type Authenticate, type ServerConfig, serverConfig } from './server/config.ts'
+import { withDefaults } from './options.ts'
+import { type Authenticate, SERVER_DEFAULTS, type ServerConfig } from './server/config.ts'
 import { type Dispatch, intercepted, type ServerInterceptor } from './server/dispatch.ts'
 import { DispatchServer, type Listening, type ServerStats } from './server/server.ts'
 import { dispatchServices } from './service/dispatch.ts'
@@ -36,7 +37,7 @@ export class RpcServer<Target = string | Listener> {
   /** Throws a `TypeError` for a limit or a time that is no number, and for two methods with one action. */
   constructor(options: RpcServerOptions) {
     const { services = [], dispatch, codec = MSGPACK, authenticate, interceptors = [], logger } = options
-    const config = serverConfig(options)
+    const config = withDefaults(SERVER_DEFAULTS, options)
     const run = dispatchServices(services, dispatch)
     this.#server = new DispatchServer(
       { config, codec, control: MSGPACK, authenticate, log: logTo(logger) },

@@ -5,9 +5,9 @@
 import type { Server } from 'node:http'
 import type { TlsOptions } from 'node:tls'
 import { filter, firstValueFrom, type Observable, race, Subscription } from 'rxjs'
-import { given } from '../connect.ts'
 import { longTimer } from '../flow/long-timer.ts'
 import { logTo } from '../logger.ts'
+import { withDefaults } from '../options.ts'
 import type { ServerLogEntry } from '../server/config.ts'
 import type { Listening } from '../server/server.ts'
 import type { Dialer } from '../transport/link.ts'
@@ -34,7 +34,7 @@ export class Gateway {
   /** Throws a `TypeError` for a target, a path or an origin that is none. */
   constructor(options: GatewayOptions) {
     this.#log = logTo(options.logger)
-    this.#config = { ...GATEWAY_DEFAULTS, ...given(options) }
+    this.#config = withDefaults<GatewayConfig>(GATEWAY_DEFAULTS, options)
     this.#targets = targetsOf(options.targets)
     this.#tls = options.tls
     this.#passages = new Passages({ config: this.#config, origins: originsOf(options.origins), log: this.#log })

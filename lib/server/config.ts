@@ -91,27 +91,6 @@ export const SERVER_DEFAULTS: ServerConfig = {
   maxPerAddress: 256,
 }
 
-/**
- * `options` with the defaults for what they leave out. Throws a `TypeError` for what is no such number: NaN would be above no limit,
- * and so turn it off.
- */
-export function serverConfig(options: Partial<ServerConfig>): ServerConfig {
-  const config: Record<string, unknown> = { ...SERVER_DEFAULTS }
-  for (const [name, fallback] of Object.entries(SERVER_DEFAULTS)) {
-    const value: unknown = options[name as keyof ServerConfig] ?? fallback
-    const least = LEAST[name] ?? 0
-    if (typeof value !== 'number' || !(value >= least)) {
-      const shown = typeof value === 'string' ? JSON.stringify(value) : String(value)
-      throw new TypeError(`${name} must be a number from ${least} up, not ${shown}`)
-    }
-    config[name] = value
-  }
-  return config as unknown as ServerConfig
-}
-
-/** Of the others it is 0: none of that. */
-const LEAST: Readonly<Record<string, number>> = { tickMs: 1, window: 1, maxWindow: 1, version: 1 }
-
 /** What a client says of itself when it connects. */
 export interface Credentials {
   /** Absent where the client has none. */

@@ -48,7 +48,7 @@ export const PARTS: readonly Part[] = [
   { name: 'service', files: ['service/'], may: SERVICE, packages: ['rxjs', '@standard-schema/spec'] },
   {
     name: 'entry',
-    files: ['index.ts', 'connect.ts', 'logger.ts', 'rpc-server.ts'],
+    files: ['index.ts', 'connect.ts', 'logger.ts', 'options.ts', 'rpc-server.ts'],
     may: [...ENTRY, 'MessagePack'],
     packages: ['rxjs'],
   },
