@@ -13,14 +13,19 @@ const A_WHILE_MS = 30
 
 after(expectNoLeaks)
 
+/** A handler that takes a while, and says that it has begun. */
+function lateAnswers() {
+  const begun = new Subject<void>()
+  const run = () => {
+    begun.next()
+    return timer(A_WHILE_MS).pipe(map(() => 'late'))
+  }
+  return { begun, run }
+}
+
 for (const ms of [Number.POSITIVE_INFINITY, 2 ** 31]) {
   it(`a server that is closed with a wait and a grace of ${ms} ms answers what runs`, async t => {
-    const begun = new Subject<void>()
-    const late = timer(A_WHILE_MS).pipe(map(() => 'late'))
-    const run = () => {
-      begun.next()
-      return late
-    }
+    const { begun, run } = lateAnswers()
     const { client, server } = await serve(t, { services: [implement(Slow, { answer: run, items: run })] })
     const slow = client.use(Slow)
     const both = [slow.answer(), slow.items()].map(call => {
@@ -44,11 +49,7 @@ for (const ms of [Number.POSITIVE_INFINITY, 2 ** 31]) {
   })
 
   it(`a client that is closed with a wait of ${ms} ms, over a link that may take as long to open, gets its answer`, async t => {
-    const begun = new Subject<void>()
-    const run = () => {
-      begun.next()
-      return timer(A_WHILE_MS).pipe(map(() => 'late'))
-    }
+    const { begun, run } = lateAnswers()
     const { client } = await serve(t, {
       services: [implement(Slow, { answer: run, items: () => [] })],
       listenAt: 'tcp://127.0.0.1:0',
@@ -63,11 +64,7 @@ for (const ms of [Number.POSITIVE_INFINITY, 2 ** 31]) {
   })
 
   it(`a gateway that is closed with a wait of ${ms} ms, and may dial as long, lets a call be answered`, async t => {
-    const begun = new Subject<void>()
-    const run = () => {
-      begun.next()
-      return timer(A_WHILE_MS).pipe(map(() => 'late'))
-    }
+    const { begun, run } = lateAnswers()
     const { address } = await serve(t, {
       services: [implement(Slow, { answer: run, items: () => [] })],
       listenAt: 'tcp://127.0.0.1:0',
