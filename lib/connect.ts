@@ -84,6 +84,7 @@ export function connect(where: string | readonly string[], options: FailoverConn
 /** The dialer of an address that a browser can dial. */
 export function browserDialer(address: string, options: ConnectOptions): Dialer {
   if (/^wss?:/.test(address)) {
+    if (!URL.canParse(address)) throw new TypeError(`cannot dial ${address}: expected ws://host:port/path`)
     return webSocketDialer(address, { WebSocket: options.WebSocket, subprotocol: options.subprotocol })
   }
   if (address.startsWith('memory:')) return memoryDialer(address)

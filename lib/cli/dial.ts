@@ -3,10 +3,7 @@
  */
 import { defer, finalize, type Observable } from 'rxjs'
 import { type Client, clientOf } from '../connect.ts'
-import { parseTcp, parseUnix } from '../node/addresses.ts'
-import { connect } from '../node/connect.ts'
-import { tcpDialer, unixDialer } from '../node/tcp.ts'
-import { nodeWebSocketDialer } from '../node/websocket.ts'
+import { dialerAt } from '../node/dialers.ts'
 import type { Dialer } from '../transport/link.ts'
 import { recordedDialer } from './capture/recorded-link.ts'
 import type { Recorder } from './capture/recorder.ts'
@@ -25,7 +22,7 @@ export function withClient<T>(
 ): Observable<T> {
   return defer(() => {
     const dialer = dialerOf(address)
-    const client = recorder === undefined ? connect(address) : clientOf(recordedDialer(recorder, dialer), {})
+    const client = clientOf(recorder === undefined ? dialer : recordedDialer(recorder, dialer), {})
     return use(client).pipe(
       finalize(() => {
         const closed = client.close({ waitMs: 0 }).catch((error: unknown) => reportFailure(terminal, error))
@@ -37,25 +34,13 @@ export function withClient<T>(
 
 /** What dials an address that a command line can give. */
 function dialerOf(address: string): Dialer {
+  let dialer: Dialer | undefined
   try {
-    if (address.startsWith('tcp:')) {
-      if (parseTcp(address).port === 0) throw new Error(`${address} has port 0, which is for listening`)
-      return tcpDialer(address)
-    }
-    if (address.startsWith('unix:')) {
-      parseUnix(address)
-      return unixDialer(address)
-    }
-    if (/^wss?:/.test(address)) {
-      if (!URL.canParse(address))
-        throw new Error(
-          `${JSON.stringify(address)} is no WebSocket address: expected ws://host:port/path, the port up to 65535`,
-        )
-      return nodeWebSocketDialer(address)
-    }
+    dialer = dialerAt(address)
   } catch (error) {
     throw new UsageError(`${(error as Error).message}; give the address that the server prints when it starts`)
   }
+  if (dialer !== undefined) return dialer
   const known = 'known are tcp://host:port, unix:///path, ws://host:port/path and wss://host:port/path'
   throw new UsageError(`cannot dial ${address}: ${known}`)
 }

@@ -1,7 +1,6 @@
 /**
  * Where a command's server listens; and where it cannot, why, and what to do.
  */
-import { parseTcp, parseUnix, parseWs } from '../node/addresses.ts'
 import { UsageError } from './failure.ts'
 
 /** What to do, by what the message names; the first that is found counts. */
@@ -12,26 +11,17 @@ const STEPS: readonly (readonly [RegExp, string])[] = [
   [/./, 'choose an address of this machine, and a port or a path that you may have, with --listen URL'],
 ]
 
-const PARSERS = [
-  [/^tcp:/, parseTcp],
-  [/^unix:/, parseUnix],
-  [/^wss?:/i, parseWs],
-] as const
-
 /** Makes `server` listen at what `--listen` names, and resolves to the address as it is then. An address that is none is a {@link UsageError}. */
 export async function listenAt(
   server: { listen(address: string): Promise<{ readonly address: string }> },
   address: string,
 ): Promise<string> {
   try {
-    for (const [scheme, parse] of PARSERS) if (scheme.test(address)) parse(address)
-  } catch (error) {
-    throw new UsageError(`cannot listen: ${(error as Error).message}; give another with --listen URL`)
-  }
-  try {
     return (await server.listen(address)).address
   } catch (error) {
-    const { message } = error as Error
+    const { message, cause } = error as Error
+    if (cause instanceof TypeError)
+      throw new UsageError(`cannot listen: ${cause.message}; give another with --listen URL`)
     if (error instanceof TypeError) throw new UsageError(`${message}; give another with --listen URL`)
     throw new Error(`${message}; ${STEPS.find(([sign]) => sign.test(message))?.[1]}`)
   }

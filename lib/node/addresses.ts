@@ -13,7 +13,8 @@ export interface HostPort {
 export const MAX_UNIX_PATH_BYTES = 107
 
 function parse(address: string, scheme: string, expected: string): URL {
-  const refuse = (): Error => new Error(`${JSON.stringify(address)} is no ${scheme} address: expected ${expected}`)
+  const refuse = (): TypeError =>
+    new TypeError(`${JSON.stringify(address)} is no ${scheme} address: expected ${expected}`)
   let url: URL
   try {
     url = new URL(address)
@@ -29,17 +30,17 @@ function bare(hostname: string): string {
   return hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
 }
 
-/** Reads `tcp://host:port`; throws an `Error` that says what was expected. */
+/** Reads `tcp://host:port`; throws a `TypeError` that says what was expected. */
 export function parseTcp(address: string): HostPort {
   const expected = 'tcp://host:port, the port up to 65535, an IPv6 host in brackets'
   const url = parse(address, 'tcp', expected)
   if (url.port === '' || !['', '/'].includes(url.pathname) || url.search !== '') {
-    throw new Error(`${JSON.stringify(address)} is no tcp address: expected ${expected}`)
+    throw new TypeError(`${JSON.stringify(address)} is no tcp address: expected ${expected}`)
   }
   return { host: bare(url.hostname), port: Number(url.port) }
 }
 
-/** Reads `ws://host:port/path` or `wss://...` for listening; the port is 80 or 443 where none stands. Throws an `Error`. */
+/** Reads `ws://host:port/path` or `wss://...` for listening; the port is 80 or 443 where none stands. Throws a `TypeError`. */
 export function parseWs(address: string): HostPort & { readonly path: string; readonly secure: boolean } {
   const secure = /^wss:/i.test(address)
   const scheme = secure ? 'wss' : 'ws'
@@ -49,17 +50,17 @@ export function parseWs(address: string): HostPort & { readonly path: string; re
 }
 
 /**
- * The path in `unix:///path` or `unix:/path`, as it stands (nothing is decoded). Throws an `Error` where it is not
+ * The path in `unix:///path` or `unix:/path`, as it stands (nothing is decoded). Throws a `TypeError` where it is not
  * absolute or too long for the name of a socket.
  */
 export function parseUnix(address: string): string {
   const path = /^unix:(?:\/\/)?(\/(?!\/).*)$/s.exec(address)?.[1]
   if (path === undefined || path.includes('\0')) {
-    throw new Error(`${JSON.stringify(address)} is no unix address: expected unix:///absolute/path`)
+    throw new TypeError(`${JSON.stringify(address)} is no unix address: expected unix:///absolute/path`)
   }
   const bytes = Buffer.byteLength(path)
   if (bytes > MAX_UNIX_PATH_BYTES) {
-    throw new Error(
+    throw new TypeError(
       `${address}: a path of ${bytes} bytes is over the ${MAX_UNIX_PATH_BYTES} that a Unix socket can have`,
     )
   }

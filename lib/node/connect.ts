@@ -10,8 +10,7 @@ import {
   type FailoverConnectOptions,
 } from '../connect.ts'
 import type { Dialer } from '../transport/link.ts'
-import { tcpDialer, unixDialer } from './tcp.ts'
-import { nodeWebSocketDialer } from './websocket.ts'
+import { dialerAt } from './dialers.ts'
 
 /**
  * A client of one address: `tcp://host:port`, `unix:///path`, `ws://`, `wss://` or `memory:name`. Dials at the first call, and by
@@ -23,15 +22,15 @@ export function connect(addresses: readonly string[], options?: FailoverConnectO
 /** Either. */
 export function connect(where: string | readonly string[], options?: FailoverConnectOptions): Client
 export function connect(where: string | readonly string[], options: FailoverConnectOptions = {}): Client {
-  return clientAt(where, address => dialer(address, options), options)
+  return clientAt(where, address => dialerOf(address, options), options)
 }
 
-function dialer(address: string, options: ConnectOptions): Dialer {
-  if (address.startsWith('tcp:')) return tcpDialer(address)
-  if (address.startsWith('unix:')) return unixDialer(address)
-  if (/^wss?:/.test(address) && options.WebSocket === undefined) {
-    return nodeWebSocketDialer(address, { subprotocol: options.subprotocol })
+function dialerOf(address: string, options: ConnectOptions): Dialer {
+  const { subprotocol, WebSocket } = options
+  if (address.startsWith('memory:') || (/^wss?:/.test(address) && WebSocket !== undefined)) {
+    return browserDialer(address, options)
   }
-  if (/^(wss?|memory):/.test(address)) return browserDialer(address, options)
+  const dialer = dialerAt(address, { subprotocol })
+  if (dialer !== undefined) return dialer
   throw new TypeError(`cannot dial ${address}: known are tcp://, unix://, ws://, wss:// and memory:`)
 }

@@ -4,9 +4,7 @@
 import type { TlsOptions } from 'node:tls'
 import type { Logger } from '../logger.ts'
 import type { Dialer } from '../transport/link.ts'
-import { parseTcp, parseUnix } from './addresses.ts'
-import { tcpDialer, unixDialer } from './tcp.ts'
-import { nodeWebSocketDialer } from './websocket.ts'
+import { dialerAt } from './dialers.ts'
 
 /** Numbers of a gateway. Times in milliseconds, sizes in bytes. */
 export interface GatewayConfig {
@@ -83,20 +81,10 @@ export function targetsOf(targets: GatewayOptions['targets']): ReadonlyMap<strin
 }
 
 function dialerOf(address: string): Dialer {
-  try {
-    if (address.startsWith('tcp:')) {
-      if (parseTcp(address).port === 0)
-        throw new Error(`${address}: port 0 is for listening, a target needs its number`)
-      return tcpDialer(address)
-    }
-    if (address.startsWith('unix:')) {
-      parseUnix(address)
-      return unixDialer(address)
-    }
-    if (/^wss?:\/\/[^/]/.test(address) && URL.canParse(address)) return nodeWebSocketDialer(address)
-  } catch (error) {
-    throw new TypeError((error as Error).message, { cause: error })
-  }
+  // To a URL, ws:///nowhere is ws://nowhere.
+  const hasNoHost = /^wss?:(?!\/\/[^/])/.test(address)
+  const dialer = hasNoHost ? undefined : dialerAt(address)
+  if (dialer !== undefined) return dialer
   const known = 'expected tcp://host:port, unix:///path, ws://host:port/path or wss://host:port/path'
   throw new TypeError(`${JSON.stringify(address)} is no target: ${known}`)
 }

@@ -113,7 +113,7 @@ export class Gateway {
   #check(address: string): void {
     if (!/^wss?:/i.test(address)) throw new TypeError(`cannot listen at ${address}: a gateway takes ws:// and wss://`)
     checkTls(address, this.#tls)
-    const { path } = parseAddress(address)
+    const { path } = parseWs(address)
     if (path !== '/') {
       throw new TypeError(
         `cannot listen at ${address}: a path stands at the target, as in { targets: { '${path}': ... } }`,
@@ -123,13 +123,5 @@ export class Gateway {
 
   #route(server: Server, path: string, dialer: Dialer): () => void {
     return route(server, path, (request, socket, head) => this.#passages.take(path, dialer, { request, socket, head }))
-  }
-}
-
-function parseAddress(address: string): ReturnType<typeof parseWs> {
-  try {
-    return parseWs(address)
-  } catch (error) {
-    throw new TypeError((error as Error).message, { cause: error })
   }
 }

@@ -77,7 +77,7 @@ describe('razor call, watch and ping say what happened and what to do', () => {
         2,
         /"tcp:\/\/a" is no tcp address: .*; give the address that the server prints/,
       )
-      await says([...command, 'tcp://a:0', ...action], 2, /port 0, which is for listening; give the address/)
+      await says([...command, 'tcp://a:0', ...action], 2, /tcp:\/\/a:0: port 0 is for listening; give the address/)
       await says([...command, 'unix://a', ...action], 2, /expected unix:\/\/\/absolute\/path; give the address/)
       await says(
         [...command, 'ws://', ...action],
