@@ -14,6 +14,8 @@ const NO_SKIPS = Boolean(process.env.CI || process.env.RAZOR_NO_SKIP)
 const COVERAGE = resolve('coverage/tmp')
 /** A group that runs this long hangs. */
 const MOST_MS = 15 * 60_000
+/** A file of specs that runs this long hangs: a spec that failed may leave a server open. */
+const MOST_MS_OF_A_FILE = 4 * 60_000
 
 /** Groups of commands: each a title and arguments for Node. */
 const COMMANDS = {
@@ -114,6 +116,7 @@ async function specs(group) {
   const how = [
     '--test',
     `--test-concurrency=${atOnce}`,
+    `--test-timeout=${MOST_MS_OF_A_FILE}`,
     `--test-reporter=${reporter}`,
     '--test-reporter-destination=stdout',
   ]

@@ -108,7 +108,10 @@ export class Connections {
       backlog: this.#backlog,
       alone: false,
       again: (task, error) => calls.again(task, error),
-      answered: () => calls.answered(),
+      answered: () => {
+        member.hasAnswered = true
+        calls.answered()
+      },
       agreed: () => this.#agreed(member),
       leaving: reason => this.#gone(member, reason),
       lost: reason => {
@@ -170,8 +173,8 @@ export class Connections {
   }
 
   /** A connection was lost: is there none, and none to be had? */
-  #isDownAfter({ agreedAt }: Member, error: RpcError): boolean {
-    if (this.usable === 0) return this.health.lost(error, agreedAt)
+  #isDownAfter({ agreedAt, hasAnswered }: Member, error: RpcError): boolean {
+    if (this.usable === 0) return this.health.lost(error, agreedAt, hasAnswered)
     const now = asyncScheduler.now()
     if (now - (agreedAt ?? now) < SHORT_LIVED_MS) this.#noGrowthUntil = now + this.#facts.config.backoffFirstMs
     return false

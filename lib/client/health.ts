@@ -7,7 +7,7 @@ import type { RpcError } from '../error.ts'
 import { Backoff } from '../flow/backoff.ts'
 import type { ClientConfig } from './config.ts'
 
-/** A connection that its server gave up in order before this age was no more use than one that failed. */
+/** A connection that its server gave up in order before this age, and before any answer, was no more use than one that failed. */
 export const SHORT_LIVED_MS = 1_000
 
 /** An address that others vouch for is tried so often at most before its pause is over; the Rust pools try that often anyway. */
@@ -69,9 +69,9 @@ export class Health {
    * The last connection is gone, agreed on at `agreedAt`, or never. `true`: the address is down; else whoever wants another
    * connection dials at once.
    */
-  lost(cause: RpcError, agreedAt: number | undefined): boolean {
+  lost(cause: RpcError, agreedAt: number | undefined, hasAnswered: boolean): boolean {
     const age = agreedAt === undefined ? 0 : asyncScheduler.now() - agreedAt
-    if (cause.code === 'rpc_draining' && age >= SHORT_LIVED_MS) return false
+    if (cause.code === 'rpc_draining' && (hasAnswered || age >= SHORT_LIVED_MS)) return false
     this.#backoff.failed()
     // It was up until now, or somebody was there to say that it goes: whoever wants it now need not wait.
     const surprise = (agreedAt !== undefined || cause.code === 'rpc_draining') && this.#backoff.attempt === 0

@@ -9,6 +9,8 @@ export class Member {
   stream: ClientStream | undefined
   /** When the ends agreed, by the clock of the scheduler. */
   agreedAt: number | undefined
+  /** A call was answered over it. */
+  hasAnswered = false
   /** It takes no further calls, or is over. */
   gone = false
   #sent = 0

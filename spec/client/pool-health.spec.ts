@@ -288,6 +288,24 @@ describe('a pool whose server goes', () => {
   }
 
   it(
+    'fails no call where servers that answered take their leave soon after one another',
+    pooled(world => {
+      const place = world.place('restarting')
+      const pool = world.pool(place, { maxConnections: 1 })
+      const calls: Recorded[] = []
+      every(world, 50, 5_000, () => calls.push(world.record(pool.call({ action: 'wait', input: 20 }))))
+      for (let at = 310; at < 5_000; at += 300) world.at(at, () => place.drain())
+      world.end(10_000.3)
+      return () => {
+        assert.ok(calls.length >= 90)
+        const failed = calls.filter(({ seen }) => !/complete$/.test(seen.at(-1) ?? ''))
+        assert.deepEqual(failed, [])
+        assert.ok(place.dials.length >= 15)
+      }
+    }),
+  )
+
+  it(
     'takes those that wait along to a new connection when a server takes its leave in order',
     pooled(world => {
       const place = world.place('a')
