@@ -13,14 +13,16 @@ import { Chaos, message } from '../support/chaos/contract.ts'
 import { readLedger } from '../support/chaos/ledger.ts'
 import { type Child, startNode } from '../support/child.ts'
 import { expectNoLeaks } from '../support/leaks.ts'
+import { until } from '../support/stage.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const SERVER = 'spec/support/chaos/server-process.ts'
 const AT_ONCE = 64
 const FIRST = 5_000
 const THEN = 10_000
-/** Long enough for many to be under way at the server that is killed. */
 const PAUSE_MS = 2
+/** So long are those handlers busy amid which a server is killed: by far longer than it takes to see one start. */
+const LONG_MS = 1_000
 
 /** A server that is a process, and its book. */
 class Server {
@@ -65,7 +67,7 @@ interface Told {
 
 type Ended = readonly [id: number, error?: RpcError]
 
-/** 5,000 calls, one of two servers killed when half of them are answered, and 10,000 more. */
+/** 5,000 calls, one of two servers killed halfway while it runs some of them, and 10,000 more. */
 async function killed(t: TestContext, method: 'read' | 'once', options: FailoverConnectOptions): Promise<Told> {
   const folder = mkdtempSync(join(tmpdir(), 'razor-failover-'))
   t.after(() => rmSync(folder, { recursive: true, force: true }))
@@ -78,31 +80,29 @@ async function killed(t: TestContext, method: 'read' | 'once', options: Failover
     options,
   )
   const chaos = client.use(Chaos)
+  const isLong = (id: number): boolean => id > FIRST / 2 && id <= FIRST / 2 + AT_ONCE
   const one = (id: number, pauseMs: number): Observable<Ended> =>
-    chaos[method]({ ...message(id, 0, ''), count: 1, pauseMs, fails: false }).pipe(
+    chaos[method]({ ...message(id, 0, ''), count: 1, pauseMs: isLong(id) ? LONG_MS : pauseMs, fails: false }).pipe(
       map((answer): Ended => {
         assert.equal(answer.id, id)
         return [id]
       }),
       catchError((error: unknown) => of<Ended>([id, RpcError.from(error)])),
     )
-  const all = (from: number, count: number, pauseMs: number, seen: (done: number) => void): Promise<Ended[]> =>
+  const all = (from: number, count: number, pauseMs: number): Promise<Ended[]> =>
     lastValueFrom(
       range(from, count).pipe(
         mergeMap(id => one(id, pauseMs), AT_ONCE),
-        map((end, i) => {
-          seen(i)
-          return end
-        }),
         toArray(),
       ),
     )
   const [doomed] = servers
-  const first = await all(1, FIRST, PAUSE_MS, done => {
-    if (done === FIRST / 2) doomed!.kill()
-  })
+  const running = all(1, FIRST, PAUSE_MS)
+  await until(() => doomed!.started.some(isLong), 'a long call at the server that is to die')
+  doomed!.kill()
+  const first = await running
   await doomed!.ended
-  const then = await all(FIRST + 1, THEN, 0, () => {})
+  const then = await all(FIRST + 1, THEN, 0)
   const { retries } = client.stats()
   await client.close()
   for (const server of servers) server.kill()
