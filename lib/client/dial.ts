@@ -3,7 +3,7 @@
  */
 import { catchError, type Observable, throwError, timeout } from 'rxjs'
 import { RpcError } from '../error.ts'
-import { LONGEST_TIMER_MS } from '../flow/long-timer.ts'
+import { timerMs } from '../flow/long-timer.ts'
 import type { Dialer, Link } from '../transport/link.ts'
 
 /** Emits one open link. Errors with `rpc_unreachable`, executed `no`, also after `connectTimeoutMs`. */
@@ -13,7 +13,7 @@ export function dial(dialer: Dialer, connectTimeoutMs: number): Observable<Link>
     new RpcError('rpc_unreachable', message, { executed: 'no', address, cause })
   return dialer.dial().pipe(
     timeout({
-      first: Math.min(connectTimeoutMs, LONGEST_TIMER_MS),
+      first: timerMs(connectTimeoutMs),
       with: () =>
         throwError(() => unreachable(`no connection to ${address} within connectTimeoutMs ${connectTimeoutMs}`)),
     }),

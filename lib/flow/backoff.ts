@@ -2,9 +2,7 @@
  * How long to wait before the next attempt: exponential back-off with full jitter.
  */
 import { asyncScheduler, type TimestampProvider } from 'rxjs'
-
-/** The longest delay that a timer can keep; a longer one would fire at once. */
-const LONGEST_MS = 2 ** 31 - 1
+import { LONGEST_TIMER_MS } from './long-timer.ts'
 
 /** Numbers of a back-off, in milliseconds. */
 export interface BackoffOptions {
@@ -41,8 +39,8 @@ export class Backoff {
     scheduler: TimestampProvider = asyncScheduler,
   ) {
     const { firstMs = 1_000, maxMs = 30_000, resetAfterMs = 60_000 } = options
-    this.#firstMs = checked('firstMs', firstMs, LONGEST_MS)
-    this.#maxMs = checked('maxMs', maxMs, LONGEST_MS)
+    this.#firstMs = checked('firstMs', firstMs, LONGEST_TIMER_MS)
+    this.#maxMs = checked('maxMs', maxMs, LONGEST_TIMER_MS)
     this.#resetAfterMs = checked('resetAfterMs', resetAfterMs, Number.POSITIVE_INFINITY)
     this.#random = random
     this.#clock = scheduler

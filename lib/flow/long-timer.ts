@@ -6,7 +6,12 @@ import { type Observable, timer } from 'rxjs'
 /** The longest time that a timer can keep, in milliseconds: 24 days. */
 export const LONGEST_TIMER_MS: number = 2 ** 31 - 1
 
-/** Emits after `ms` milliseconds, `Infinity` too, but no later than after {@link LONGEST_TIMER_MS}. */
+/** `ms`, but at most {@link LONGEST_TIMER_MS}: `Infinity`, too, is that long. */
+export function timerMs(ms: number): number {
+  return Math.min(ms, LONGEST_TIMER_MS)
+}
+
+/** Emits after {@link timerMs} of `ms`. */
 export function longTimer(ms: number): Observable<unknown> {
-  return timer(Math.min(ms, LONGEST_TIMER_MS))
+  return timer(timerMs(ms))
 }

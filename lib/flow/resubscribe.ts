@@ -79,9 +79,9 @@ export function isTransient(error: unknown): boolean {
  * see to that. It is for calls that change nothing: a unary call, too, would run again.
  *
  * Completes with the source; errors with the source where `when` says no or the attempts are used up. Unsubscribing ends the wait
- * too; a client that is closed meanwhile ends it with the next attempt. The back-off starts anew when items have come for `resetAfterMs`. Stands first on a call, where `pacedMap` and
- * `for await` still brake behind it, or behind other operators, where nobody brakes any more. Throws a `RangeError` for numbers
- * that are none.
+ * too; a client that is closed meanwhile ends it with the next attempt. The back-off starts anew when items have come for
+ * `resetAfterMs`. Stands first on a call, where `pacedMap` and `for await` still brake behind it, or behind other operators, where
+ * nobody brakes any more. Throws a `RangeError` for numbers that are none.
  */
 export function resubscribe(
   options: ResubscribeOptions = {},

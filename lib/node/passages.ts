@@ -4,7 +4,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { BehaviorSubject, interval, Subscription, TimeoutError, timeout } from 'rxjs'
-import { LONGEST_TIMER_MS } from '../flow/long-timer.ts'
+import { timerMs } from '../flow/long-timer.ts'
 import { tooMany } from '../server/admission.ts'
 import type { ServerLogEntry } from '../server/config.ts'
 import type { Dialer, Link } from '../transport/link.ts'
@@ -113,7 +113,7 @@ export class Passages {
     dialling.add(
       dialer
         .dial()
-        .pipe(timeout({ first: Math.min(connectTimeoutMs, LONGEST_TIMER_MS) }))
+        .pipe(timeout({ first: timerMs(connectTimeoutMs) }))
         .subscribe({
           next: far => this.#open(passage, far, asking),
           error: (error: Error) => {

@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Socket } from 'node:net'
 import { Observable } from 'rxjs'
-import { LONGEST_TIMER_MS } from '../flow/long-timer.ts'
+import { timerMs } from '../flow/long-timer.ts'
 import { CHANNEL_FD, GO, NO, READY, SERVING, VARIABLE, type Will } from './inheritance.ts'
 import type { ListeningSocket } from './sockets.ts'
 
@@ -51,7 +51,7 @@ export function startSuccessor(
       child.kill('SIGKILL')
     }
     const tooLate = (): void => giveUp(`was not ready within readyTimeoutMs ${readyTimeoutMs}, and was killed`)
-    const mostMs = Math.min(readyTimeoutMs, LONGEST_TIMER_MS)
+    const mostMs = timerMs(readyTimeoutMs)
     let timer = setTimeout(tooLate, mostMs)
     subscriber.add(() => {
       clearTimeout(timer)

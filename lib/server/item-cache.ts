@@ -22,8 +22,8 @@ export class ItemCache {
   }
 
   /**
-   * The item's encoding where another call has just sent the same object, else `undefined`; throws what the codec throws. `seen` is what this returned as
-   * `generation` for the last item of this call: a source that sends one object again, changed, is not fooled.
+   * The item's encoding where another call has just sent the same object, else `undefined`; throws what the codec throws. `seen` is
+   * what this returned as `generation` for the last item of this call: a source that sends one object again, changed, is not fooled.
    */
   encoding(item: unknown, seen: number): { readonly bytes: Uint8Array | undefined; readonly generation: number } {
     if (typeof item !== 'object' || item === null || item instanceof Uint8Array) {

@@ -2,7 +2,7 @@
  * A server: listeners in front, a dispatch behind, and a connection for each link in between. Rust: `server/server.rs`.
  */
 import { BehaviorSubject, filter, firstValueFrom, interval, type Observable, race, Subscription, take, tap } from 'rxjs'
-import { LONGEST_TIMER_MS, longTimer } from '../flow/long-timer.ts'
+import { longTimer, timerMs } from '../flow/long-timer.ts'
 import type { Link, Listener } from '../transport/link.ts'
 import { tooMany } from './admission.ts'
 import { RunningTotal } from './calls.ts'
@@ -115,7 +115,7 @@ export class DispatchServer {
     this.#closed = true
     for (const listening of this.#listening) listening.unsubscribe()
     this.#listening.clear()
-    this.#tell(Math.min(graceMs, LONGEST_TIMER_MS), waitMs)
+    this.#tell(timerMs(graceMs), waitMs)
     const empty = this.#count.pipe(filter(connections => connections === 0))
     const over$ = race(empty, longTimer(waitMs)).pipe(
       take(1),

@@ -41,8 +41,8 @@ export interface LinkedPair {
   close(): void
   /**
    * Throws an `Error` that names and counts what is left: calls that wait or hold a slot, at either end, bytes they hold, frames that
-   * have not arrived, connections of the server whose client is gone; after {@link LinkedPair.close} also an open link. Call it at the end of a spec, after `run` or behind
-   * `flush()`.
+   * have not arrived, connections of the server whose client is gone; after {@link LinkedPair.close} also an open link. Call it at
+   * the end of a spec, after `run` or behind `flush()`.
    */
   expectNoLeaks(): void
 }

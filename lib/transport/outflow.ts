@@ -46,7 +46,7 @@ export class Outflow implements Turns {
       next: () => {
         this.#draining = undefined // whoever waits from now on waits for the next time
         if (within) this.#takeTurns()
-        else this.#goOn(this.#waiting)
+        else this.#resume()
       },
       // The link's end reaches every call by its own way.
       error: () => this.#waiting.clear(),
@@ -63,8 +63,9 @@ export class Outflow implements Turns {
       this.#turning = undefined
       const turns = [...this.#turns]
       // The link may be far enough ahead before it has drained: then whoever waits for that does not wait for the others, too.
-      if (this.open) this.#goOn(this.#waiting)
-      this.#goOn(this.#turns, turns)
+      if (this.open) this.#resume()
+      // One of those before may have ended it.
+      for (const turn of turns) if (this.#turns.delete(turn)) turn.pump()
     })
   }
 
@@ -88,15 +89,14 @@ export class Outflow implements Turns {
     this.#waiting.clear()
   }
 
-  #goOn(producers: Set<Pumpable>, due: readonly Pumpable[] = [...producers]): void {
-    for (const producer of due) {
-      // It is behind again: those who are left come first the next time.
-      if (producers === this.#waiting && !this.open) {
+  /** Goes on with those that wait until the link is behind again: who is left then comes first the next time. */
+  #resume(): void {
+    for (const producer of [...this.#waiting]) {
+      if (!this.open) {
         this.#watch()
         return
       }
-      // One of those before may have ended it.
-      if (producers.delete(producer)) producer.pump()
+      if (this.#waiting.delete(producer)) producer.pump()
     }
   }
 }

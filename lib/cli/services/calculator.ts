@@ -3,18 +3,15 @@
  * Integers are i32 and wrap, as Rust's `wrapping_*` do: `inc(2147483647)` is -2147483648, and so is
  * `div([-2147483648, -1])`.
  */
-import { map, timer } from 'rxjs'
+import { map } from 'rxjs'
+import { longTimer } from '../../flow/long-timer.ts'
 import { SERVER_DEFAULTS } from '../../server/config.ts'
 import { type Implementation, implement } from '../../service/handlers.ts'
 import { CalculatorService } from './calculator-contract.ts'
+import { EIO } from './confined.ts'
 
 /** The longest text that still fits into an answer, whose head of 5 bytes counts too. */
 const MAX_TEXT_BYTES = SERVER_DEFAULTS.maxMessageBytes - 5
-
-/** The longest time a timer of Node can wait; every call is over long before. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1
-
-const EIO = 5
 
 /** The handlers. */
 export const calculator: Implementation = implement(CalculatorService, {
@@ -29,7 +26,7 @@ export const calculator: Implementation = implement(CalculatorService, {
     if (bytes > MAX_TEXT_BYTES) throw fail(`text of ${bytes} bytes is over ${MAX_TEXT_BYTES}`)
     return part.repeat(times)
   },
-  sleep_ms: ms => timer(Math.min(Number(ms), LONGEST_TIMER_MS)).pipe(map(() => ms)),
+  sleep_ms: ms => longTimer(Number(ms)).pipe(map(() => ms)),
   io_error: (_, { fail }) => {
     throw fail(EIO)
   },
