@@ -28,7 +28,7 @@ export interface GatewayConfig {
   readonly upgradeTimeoutMs: number
   /** Connections in all; the upgrade of one more is answered 503. Default 10,000. */
   readonly maxServerConnections: number
-  /** Connections from one address; loopback is exempt. Default 256. */
+  /** Connections from one address (of IPv6: from one /64 network); loopback is exempt. Default 256. */
   readonly maxPerAddress: number
   /** How long `close` lets open connections go on. Default 90,000. */
   readonly closeWaitMs: number

@@ -5,7 +5,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { BehaviorSubject, interval, Subscription, TimeoutError, timeout } from 'rxjs'
 import { timerMs } from '../flow/long-timer.ts'
-import { tooMany } from '../server/admission.ts'
+import { networkOf, tooMany } from '../server/admission.ts'
 import type { ServerLogEntry } from '../server/config.ts'
 import type { Dialer, Link } from '../transport/link.ts'
 import { Bridge } from './bridge.ts'
@@ -40,6 +40,8 @@ export interface Asking {
 /** One connection, from its upgrade on. */
 interface Passage {
   readonly address: string
+  /** Where it comes from, as `maxPerAddress` counts. */
+  readonly network: string | undefined
   readonly path: string
   /** Absent while the server is being dialled. */
   bridge: Bridge | undefined
@@ -82,7 +84,8 @@ export class Passages {
   /** Dials the server for an upgrade, and then accepts it; or answers it with an HTTP error. */
   take(path: string, dialer: Dialer, asking: Asking): void {
     const address = farEnd(asking.request)
-    const refusal = this.#refusal(address, asking.request)
+    const network = networkOf(address)
+    const refusal = this.#refusal(network, asking.request)
     if (refusal !== undefined) {
       this.#turnAway(address, path, asking, ...refusal)
       return
@@ -94,6 +97,7 @@ export class Passages {
     }
     const passage: Passage = {
       address,
+      network,
       path,
       bridge: undefined,
       refuse: (status, text, why) => {
@@ -143,11 +147,11 @@ export class Passages {
   }
 
   /** The status and the text for who may not come in. */
-  #refusal(address: string, { headers }: IncomingMessage): [status: number, text: string] | undefined {
+  #refusal(network: string | undefined, { headers }: IncomingMessage): [status: number, text: string] | undefined {
     const { config, origins } = this.#rules
     const refusal = refusedOrigin(headers, origins)
     if (refusal !== undefined) return [403, refusal]
-    const over = tooMany({ address }, this.#passages, config)
+    const over = tooMany(network, this.#passages, config)
     return over === undefined ? undefined : [503, over]
   }
 

@@ -60,7 +60,7 @@ export interface ServerConfig extends FrameLimits {
   readonly maxPingsPerSecond: number
   /** Connections in all. Default 10,000; more are closed with `rpc_busy`. */
   readonly maxServerConnections: number
-  /** Connections from one address; loopback and Unix sockets are exempt. Default 256. */
+  /** Connections from one address (of IPv6: from one /64 network); loopback and Unix sockets are exempt. Default 256. */
   readonly maxPerAddress: number
 }
 

@@ -14,6 +14,7 @@ import { MAX_CONTROL_BYTES, UP_NEXT, UP_REQUEST } from '../protocol/heads-v2.ts'
 import type { Link } from '../transport/link.ts'
 import { Outflow } from '../transport/outflow.ts'
 import { LinkWriter } from '../transport/writer.ts'
+import { networkOf } from './admission.ts'
 import { Answers } from './answers.ts'
 import { RunningCalls } from './calls.ts'
 import type { ServerFacts } from './config.ts'
@@ -29,6 +30,8 @@ const encoder = new TextEncoder()
 export class ServerConnection {
   /** Completes when the connection is over. Never errors. */
   readonly ended$: Observable<void>
+  /** Where it comes from, as `maxPerAddress` counts. */
+  readonly network: string | undefined
   readonly #link: Link
   readonly #facts: ServerFacts
   readonly #calls: RunningCalls
@@ -50,6 +53,7 @@ export class ServerConnection {
     const { facts, dispatch, total, items } = shared
     const { config } = facts
     this.ended$ = this.#ended.asObservable()
+    this.network = networkOf(link.address)
     this.#link = link
     this.#facts = facts
     this.#calls = new RunningCalls(config, total)
@@ -69,10 +73,6 @@ export class ServerConnection {
     })
     this.#requests = new Requests(facts, dispatch, this.#session, this.#calls, this.#answers, this.#outflow)
     this.#liveness = new Liveness({ ...config, silenceMs: config.idleTimeoutMs })
-  }
-
-  get address(): string {
-    return this.#link.address
   }
 
   /** Bytes that requests and items of its running calls hold. */

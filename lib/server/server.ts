@@ -147,8 +147,8 @@ export class DispatchServer {
   }
 
   #serve(link: Link): void {
-    const reason = tooMany(link, this.#connections, this.#facts.config)
     const connection = new ServerConnection(link, this.#shared)
+    const reason = tooMany(connection.network, this.#connections, this.#facts.config)
     this.#connections.add(connection)
     this.#ticking ??= this.#tick()
     connection.ended$.subscribe({ complete: () => this.#forget(connection), error: () => this.#forget(connection) })

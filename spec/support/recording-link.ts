@@ -6,7 +6,7 @@ import type { Link } from '../../lib/transport/link.ts'
 import { concat } from './hex.ts'
 
 export class RecordingLink implements Link {
-  readonly address = 'memory:recording'
+  readonly address: string = 'memory:recording'
   readonly transport = 'memory'
   readonly chunks$: Observable<Uint8Array> = NEVER
   readonly drained$: Subject<void> = new Subject<void>()
