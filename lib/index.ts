@@ -107,7 +107,7 @@ export {
   type UploadDescription,
   upload,
 } from './service/streaming.ts'
-export type { Bound, Dialer, Link, Listener } from './transport/link.ts'
+export type { Bound, Dialer, Link, Listener, Refused } from './transport/link.ts'
 export { type MemoryOptions, memoryDialer, memoryListener, memoryPair } from './transport/memory.ts'
 export {
   type WebSocketConstructor,

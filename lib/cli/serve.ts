@@ -4,6 +4,7 @@
 import { type Command, Option } from 'commander'
 import type { LogFields } from '../logger.ts'
 import { Graceful } from '../node/graceful.ts'
+import { originsOf } from '../node/origins.ts'
 import { RpcServer } from '../node/rpc-server.ts'
 import type { Implementation } from '../service/handlers.ts'
 import { addRecord, type RecordOptions, recording } from './capture/record-option.ts'
@@ -23,6 +24,7 @@ import { terminalLogger } from './terminal-logger.ts'
 
 interface ServeCommandOptions extends RecordOptions {
   readonly listen: readonly string[]
+  readonly origin: readonly string[]
   readonly files?: string
   readonly module?: readonly string[]
   readonly graceful?: true
@@ -31,6 +33,10 @@ interface ServeCommandOptions extends RecordOptions {
 
 /** Loopback only, on the number that every razor frame starts with, and the next one. */
 const DEFAULT_ADDRESSES = ['tcp://127.0.0.1:19749', 'ws://127.0.0.1:19750']
+
+/** A browser lets a page from anywhere connect to this machine: no stranger's page is to read what is served here. */
+const DEFAULT_ORIGINS = ['loopback']
+const ALL_ORIGINS = 'all'
 
 /** Adds the command to `program`. */
 export function addServe(program: Command, terminal: Terminal): void {
@@ -42,6 +48,12 @@ export function addServe(program: Command, terminal: Terminal): void {
         DEFAULT_ADDRESSES,
         DEFAULT_ADDRESSES.join(' '),
       ),
+    )
+    .addOption(
+      new Option(
+        '--origin <origin...>',
+        'pages that may connect: https://app.example, loopback for those of this machine, or all',
+      ).default(DEFAULT_ORIGINS, 'loopback'),
     )
     .option(
       '--files <dir>',
@@ -56,13 +68,14 @@ export function addServe(program: Command, terminal: Terminal): void {
   })
 }
 
-function check({ listen, graceful, pidFile, record }: ServeCommandOptions): void {
+function check({ listen, origin, graceful, pidFile, record }: ServeCommandOptions): void {
   const secure = listen.find(address => /^wss:/i.test(address))
   if (secure !== undefined) {
     throw new UsageError(
       `cannot listen at ${secure}: put razor gateway with --cert FILE and --key FILE before a ws:// or tcp:// of this`,
     )
   }
+  refusing(() => originsOf(only(origin)))
   if (pidFile !== undefined && !graceful) throw new UsageError('--pid-file needs --graceful')
   if (record !== undefined && graceful) {
     throw new UsageError('--record is for one process, and --graceful starts more: leave one of them out')
@@ -84,13 +97,26 @@ async function serve(terminal: Terminal, recorder: Recorder | undefined, options
     recorder === undefined ? new RpcServer(serverOptions) : new RecordingServer(recorder, serverOptions),
   )
   try {
-    for (const address of options.listen) addresses.push(await listenAt(server, address))
+    for (const address of options.listen) addresses.push(await listenAt(pagesOf(server, options.origin), address))
     const over = options.graceful ? restartable(terminal, server, options.pidFile) : stopped(terminal, server)
-    announce(terminal, services, addresses)
+    announce(terminal, services, addresses, options.origin)
     await over
   } finally {
     await server.close({ waitMs: 0 })
   }
+}
+
+/** The server, open to the pages of these origins alone. */
+function pagesOf(server: RpcServer, origin: readonly string[]): Pick<RpcServer, 'listen'> {
+  const options = { origins: only(origin) }
+  return {
+    listen: (address: string) => server.listen(address, address.startsWith('ws:') ? options : undefined),
+  }
+}
+
+/** `undefined` for all, as the library has it. */
+function only(origin: readonly string[]): readonly string[] | undefined {
+  return origin.includes(ALL_ORIGINS) ? undefined : origin
 }
 
 /** This machine, and a folder of it where there is one. */
@@ -104,10 +130,16 @@ function machine(folder: string | undefined): Implementation[] {
 }
 
 /** Where it listens, what it serves, and lines that can be typed as they are. */
-function announce(terminal: Terminal, services: readonly Implementation[], addresses: readonly string[]): void {
+function announce(
+  terminal: Terminal,
+  services: readonly Implementation[],
+  addresses: readonly string[],
+  origin: readonly string[],
+): void {
   const { out, program } = terminal
   const [address = ''] = addresses
   for (const each of addresses) out.write(`listening at ${coloured(terminal, out, 'cyan', each)}\n`)
+  if (addresses.some(address => address.startsWith('ws:'))) out.write(`${pagesLine(origin)}\n`)
   for (const { contract } of services) {
     const methods = Object.values(contract.methods).map(({ action }) => action)
     out.write(`serving ${contract.name}: ${methods.join(', ')}\n`)
@@ -123,6 +155,13 @@ function announce(terminal: Terminal, services: readonly Implementation[], addre
     out.write(`  ${coloured(terminal, out, 'bold', `${program} ${line}`)}\n`)
   }
   out.write('\nCtrl-C stops it.\n')
+}
+
+function pagesLine(origin: readonly string[]): string {
+  if (origin.includes(ALL_ORIGINS))
+    return 'pages of every origin may connect; --origin https://app.example lets in those of one'
+  if (origin !== DEFAULT_ORIGINS) return `pages of ${origin.join(', ')} may connect`
+  return 'pages of this machine may connect; --origin loopback https://app.example lets in those of one more'
 }
 
 /** Serves until a signal, then until running calls are answered; a second signal stops that. */

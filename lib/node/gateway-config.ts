@@ -56,8 +56,8 @@ export interface GatewayOptions extends Partial<GatewayConfig> {
    */
   readonly targets: string | Readonly<Record<string, string | Dialer>>
   /**
-   * The web pages that may connect, by origin: `['https://app.example']`. Programs that send no `Origin` are let in, as they could
-   * send any. Default: every page may, as with a server of one's own.
+   * The web pages that may connect, by origin, `['https://app.example']`, with the word `loopback` for those of the same machine.
+   * Programs that send no `Origin` are let in, as they could send any. Default: every page may, as with a server of one's own.
    */
   readonly origins?: readonly string[] | undefined
   /** For `wss:`: at least `cert` and `key`. */

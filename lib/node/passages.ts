@@ -10,7 +10,7 @@ import type { ServerLogEntry } from '../server/config.ts'
 import type { Dialer, Link } from '../transport/link.ts'
 import { Bridge } from './bridge.ts'
 import type { GatewayConfig } from './gateway-config.ts'
-import { refusedOrigin } from './origins.ts'
+import { type Origins, refusedOrigin } from './origins.ts'
 import { farEnd, refuse } from './upgrades.ts'
 import { upgrader } from './websocket.ts'
 
@@ -52,7 +52,7 @@ interface Passage {
 /** What holds for all connections. */
 export interface PassageRules {
   readonly config: GatewayConfig
-  readonly origins: ReadonlySet<string> | undefined
+  readonly origins: Origins | undefined
   readonly log: (entry: ServerLogEntry) => void
 }
 

@@ -4,18 +4,18 @@
 import type { Server } from 'node:http'
 import type { TlsOptions } from 'node:tls'
 import { Observable, Subject } from 'rxjs'
-import type { Bound, Link, Listener } from '../transport/link.ts'
+import type { Bound, Link, Listener, Refused } from '../transport/link.ts'
 import { cannotListen } from './addresses.ts'
 import { checkTls, type HttpTarget, ownServer, type Served, userServer } from './http.ts'
-import { originsOf, refusedOrigin } from './origins.ts'
-import { refuse, route, type Take } from './upgrades.ts'
+import { type Origins, originsOf, refusedOrigin } from './origins.ts'
+import { farEnd, refuse, route, type Take } from './upgrades.ts'
 import { type NodeWebSocketOptions, upgrader } from './websocket.ts'
 
 /** What a listener for WebSockets can be told. */
 export interface NodeWebSocketListenerOptions extends NodeWebSocketOptions {
   /**
-   * The web pages that may connect, by origin: `['https://app.example']`; others are answered 403. Programs that send no `Origin` are
-   * let in, as they could send any. Default: every page may.
+   * The web pages that may connect, by origin, `['https://app.example']`, with the word `loopback` for those of the same machine;
+   * others are answered 403. Programs that send no `Origin` are let in, as they could send any. Default: every page may.
    */
   readonly origins?: readonly string[] | undefined
   /** On a port of its own: how long a connection may take until it is upgraded, in ms. Default 10,000. */
@@ -24,26 +24,27 @@ export interface NodeWebSocketListenerOptions extends NodeWebSocketOptions {
   readonly tls?: TlsOptions | undefined
 }
 
-function accept(
-  served: Served,
-  options: NodeWebSocketOptions,
-  origins: ReadonlySet<string> | undefined,
-): Observable<Bound> {
+function accept(served: Served, options: NodeWebSocketOptions, origins: Origins | undefined): Observable<Bound> {
   return new Observable(subscriber => {
     const links = new Subject<Link>()
+    const refused = new Subject<Refused>()
     const upgrade = upgrader(options)
     const take: Take = (request, socket, head) => {
       const refusal = refusedOrigin(request.headers, origins)
-      if (refusal !== undefined) refuse(socket, 403, refusal)
-      else upgrade(request, socket, head, link => (links.observed ? links.next(link) : link.destroy()))
+      if (refusal !== undefined) {
+        refused.next({ address: farEnd(request), message: `403: ${refusal}` })
+        refuse(socket, 403, refusal)
+      } else upgrade(request, socket, head, link => (links.observed ? links.next(link) : link.destroy()))
     }
     subscriber.add(() => links.complete())
+    subscriber.add(() => refused.complete())
     subscriber.add(route(served.server, served.path, take))
     subscriber.next({
       get address() {
         return served.address()
       },
       links$: links.asObservable(),
+      refused$: refused.asObservable(),
     })
   })
 }

@@ -3,7 +3,7 @@
  */
 import { BehaviorSubject, filter, firstValueFrom, interval, type Observable, race, Subscription, take, tap } from 'rxjs'
 import { longTimer, timerMs } from '../flow/long-timer.ts'
-import type { Link, Listener } from '../transport/link.ts'
+import type { Link, Listener, Refused } from '../transport/link.ts'
 import { tooMany } from './admission.ts'
 import { RunningTotal } from './calls.ts'
 import type { ServerFacts } from './config.ts'
@@ -81,6 +81,8 @@ export class DispatchServer {
         listener.listen().subscribe({
           next: bound => {
             listening.add(bound.links$.subscribe({ next: link => this.#serve(link), error: failed }))
+            const refused = (who: Refused): void => this.#facts.log({ level: 'warn', ...who })
+            listening.add(bound.refused$?.subscribe({ next: refused, error: failed }))
             resolve({ address: bound.address, close: stop })
           },
           error: failed,

@@ -78,6 +78,14 @@ export interface Listener {
   listen(): Observable<Bound>
 }
 
+/** Somebody who was turned away before there was a link. */
+export interface Refused {
+  /** Who asked, as a URL. */
+  readonly address: string
+  /** Why. */
+  readonly message: string
+}
+
 /** A listener that is bound and accepts. */
 export interface Bound {
   /** The address to dial, with the real port where the user asked for port 0. */
@@ -85,4 +93,7 @@ export interface Bound {
 
   /** Each accepted link. One subscriber, subscribed in the turn `Bound` was emitted. A link that nobody takes is destroyed. */
   readonly links$: Observable<Link>
+
+  /** Each one that was turned away, for the log. Completes with the listener, never errors. Absent where nobody ever is. */
+  readonly refused$?: Observable<Refused> | undefined
 }

@@ -1,11 +1,13 @@
 /** `razor serve`: listens, says what to try, and stops in order. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { firstValueFrom } from 'rxjs'
+import { WebSocket } from 'ws'
 import { run } from '../../lib/cli/run.ts'
 import { connect, RpcError, RpcServer } from '../../lib/node/index.ts'
 import { FakeTerminal, hasty } from '../support/fake-terminal.ts'
@@ -55,6 +57,37 @@ describe('razor serve', () => {
     assert.match(printed[3]!, /medianMs/)
     terminal.signals$.next('SIGTERM')
     assert.equal(await code, 0)
+  })
+
+  it('lets in programs, and pages of this machine or of those that --origin names', async () => {
+    const statusOf = async (terminal: FakeTerminal, origin: string): Promise<number | undefined> => {
+      const [address] = /ws:\S+/.exec(terminal.out.text)!
+      const page = new WebSocket(address, { origin })
+      page.on('error', () => undefined)
+      const response = (await Promise.race([once(page, 'upgrade'), once(page, 'unexpected-response')])).at(-1)
+      page.terminate()
+      return response.statusCode
+    }
+    const [here, app] = ['http://localhost:5173', 'https://app.example']
+    for (const { words, line, may } of [
+      { words: [], line: /^pages of this machine may connect; --origin /m, may: [here] },
+      { words: ['--origin', app], line: /^pages of https:\/\/app\.example may connect$/m, may: [app] },
+      { words: ['--origin', 'loopback', app], line: /^pages of loopback, https:/m, may: [here, app] },
+      { words: ['--origin', 'all'], line: /^pages of every origin may connect; --origin /m, may: [here, app] },
+    ]) {
+      const { terminal, code } = await serve(...words)
+      assert.match(terminal.out.text, line)
+      for (const origin of [here, app]) {
+        assert.equal(await statusOf(terminal, origin), may.includes(origin) ? 101 : 403, `${words} ${origin}`)
+        if (may.includes(origin)) continue
+        await terminal.err.until(new RegExp(`warn 403: pages of ${origin} may not connect here`))
+      }
+      terminal.signals$.next('SIGINT')
+      assert.equal(await code, 0)
+    }
+    const refused = new FakeTerminal()
+    assert.equal(await run(['serve', '--origin', 'app.example'], refused), 2)
+    assert.match(refused.err.text, /^razor: "app\.example" is no origin: expected scheme:.* or the word loopback\n$/)
   })
 
   it('answers running calls before it stops', async () => {

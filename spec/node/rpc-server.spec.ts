@@ -49,6 +49,21 @@ describe('a server that listens for the pages of some origins', () => {
     }
   })
 
+  it('logs who was turned away, and why', async t => {
+    const logged: unknown[] = []
+    const silent = (): void => undefined
+    const warn = (fields: object, message: string): unknown => logged.push({ ...fields, message })
+    const server = new RpcServer({ logger: { debug: silent, info: silent, warn, error: silent } })
+    t.after(() => server.close({ waitMs: 0 }))
+    const { address } = await server.listen('ws://127.0.0.1:0', { origins })
+    assert.equal(await answerTo(address, 'https://evil.example'), 403)
+    assert.match(
+      JSON.stringify(logged),
+      /^\[\{"address":"ws:\/\/127\.0\.0\.1:\d+","message":"403: pages of https:\/\/evil\.example may not connect here"\}\]$/,
+    )
+    assert.equal(server.stats().connections, 0)
+  })
+
   it('does so at wss:// with a certificate', { skip: withoutOpenssl() }, async t => {
     const { cert, key } = certificate()
     const server = made(t)

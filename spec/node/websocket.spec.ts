@@ -292,6 +292,40 @@ describe('an upgrade', () => {
     await expectNoLeaks()
   })
 
+  it('is accepted from pages of the same machine, at any port, where loopback is among the origins', async () => {
+    const served = await serve({ origins: ['loopback', 'https://app.example'] })
+    const here = [
+      'http://localhost:5173',
+      'https://localhost',
+      'http://a.localhost:1',
+      'http://127.0.0.1:80',
+      'http://[::1]:9',
+    ]
+    for (const origin of [...here, 'https://app.example']) {
+      const near = await dial(nodeWebSocketDialer(served.address, { headers: { origin } }))
+      near.link.close()
+      assert.equal(await (await served.next()).ended(), 'complete')
+    }
+    const elsewhere = [
+      'http://localhost.evil.example',
+      'http://evil-localhost',
+      'http://evil.example:19750',
+      'http://127.0.0.1.evil.example',
+      'http://evil.example/localhost',
+      'http://localhost@evil.example',
+      'http://128.0.0.1',
+      'http://[::2]',
+      'null',
+      'loopback',
+    ]
+    for (const origin of elsewhere) {
+      const answer = await raw(served.address, upgrade('/rpc', `Origin: ${origin}\r\n`))
+      assert.match(answer, /^HTTP\/1\.1 403 Forbidden\r\n/, origin)
+    }
+    served.end()
+    await expectNoLeaks()
+  })
+
   it('is accepted from pages of every origin where none were given, and from no page where the list is empty', async () => {
     const headers = { origin: 'https://evil.example' }
     const open = await serve()
