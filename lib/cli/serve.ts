@@ -1,6 +1,8 @@
 /**
  * `razor serve`: a server to try a client against, and for a user's own services.
  */
+import { accessSync, constants } from 'node:fs'
+import { dirname } from 'node:path'
 import { type Command, Option } from 'commander'
 import type { LogFields } from '../logger.ts'
 import { Graceful } from '../node/graceful.ts'
@@ -77,8 +79,19 @@ function check({ listen, origin, graceful, pidFile, record }: ServeCommandOption
   }
   refusing(() => originsOf(only(origin)))
   if (pidFile !== undefined && !graceful) throw new UsageError('--pid-file needs --graceful')
+  if (pidFile !== undefined) checkFolder(pidFile)
   if (record !== undefined && graceful) {
     throw new UsageError('--record is for one process, and --graceful starts more: leave one of them out')
+  }
+}
+
+/** It is written once all is ready; that it cannot be is to be said before. */
+function checkFolder(pidFile: string): void {
+  try {
+    accessSync(dirname(pidFile), constants.W_OK)
+  } catch (error) {
+    const reason = (error as Error).message
+    throw new UsageError(`cannot write --pid-file ${pidFile}: ${reason}; name one in a folder that you may write to`)
   }
 }
 

@@ -110,6 +110,10 @@ describe('razor serve --graceful', () => {
   it('alone takes a pid file, and takes no recording', async () => {
     const refusals: readonly [readonly string[], RegExp][] = [
       [['--pid-file', pidFile], /^razor: --pid-file needs --graceful\n$/],
+      [
+        ['--graceful', '--pid-file', join(folder, 'none', 'pid')],
+        /^razor: cannot write --pid-file .*none\/pid: ENOENT.*; name one in a folder that you may write to\n$/,
+      ],
       [['--graceful', '--record', join(folder, 'record')], /^razor: --record is for one process, and --graceful .*\n$/],
     ]
     for (const [words, message] of refusals) {
