@@ -105,27 +105,23 @@ function chartsOfMachine(): Record<(typeof SERIES)[number], Chart> {
       isBytes: true,
       leastTop: 512 * 1024 * 1024,
     }),
-    network: new Chart(element('network-chart'), {
-      title: 'Network',
-      lines: [
-        { name: 'in', colour: 'blue' },
-        { name: 'out', colour: 'orange' },
-      ],
-      words: bytesPerSecond,
-      isBytes: true,
-      leastTop: 10 * 1024,
-    }),
-    disk: new Chart(element('disk-chart'), {
-      title: 'Disks',
-      lines: [
-        { name: 'read', colour: 'blue' },
-        { name: 'written', colour: 'orange' },
-      ],
-      words: bytesPerSecond,
-      isBytes: true,
-      leastTop: 10 * 1024,
-    }),
+    network: ratesChart('network-chart', 'Network', 'in', 'out'),
+    disk: ratesChart('disk-chart', 'Disks', 'read', 'written'),
   }
+}
+
+/** Bytes a second, both ways. */
+function ratesChart(id: string, title: string, one: string, other: string): Chart {
+  return new Chart(element(id), {
+    title,
+    lines: [
+      { name: one, colour: 'blue' },
+      { name: other, colour: 'orange' },
+    ],
+    words: bytesPerSecond,
+    isBytes: true,
+    leastTop: 10 * 1024,
+  })
 }
 
 function sum(network: Sample['network'], of: 'receivedBytesPerSecond' | 'sentBytesPerSecond'): number | undefined {
