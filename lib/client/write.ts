@@ -68,7 +68,7 @@ export function writeRequest(
     writeShape(writer.slab, at, shape.window, request.items !== undefined, shape.msLeft)
   }
   if (name !== undefined) writeName(writer.slab, at + RPC_REQ_HEADER_LEN, name)
-  writer.end(blob)
+  writer.end(blob, true)
 }
 
 /** Byte by byte: names are short, and a copy by `set` costs as much as the rest of the head. */

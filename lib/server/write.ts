@@ -47,7 +47,7 @@ export function writeAnswer(
   const at = writer.begin(RPC_RESP_HEADER_LEN)
   const msgBytes = value === undefined ? 0 : writer.message(codec, value, limits.maxMessageBytes)
   writeResponseHead(writer.slab, at, FLAG_OK, to.seq, msgBytes, blob.length, to.ver)
-  writer.end(blob)
+  writer.end(blob, true)
 }
 
 /** Writes an item; returns how many bytes it has. Throws as {@link writeAnswer} does. `encoded` is its message, where that is there. */
@@ -97,14 +97,14 @@ function checkBlob(blob: Uint8Array, { maxBlobBytes }: SendLimits): void {
 export function writeErrno(writer: LinkWriter, to: Addressee, errno: number): void {
   const at = writer.begin(RPC_RESP_HEADER_LEN)
   writeResponseHead(writer.slab, at, FLAG_ERRNO, to.seq, errno, 0, to.ver)
-  writer.end(EMPTY_BYTES)
+  writer.end(EMPTY_BYTES, true)
 }
 
 /** Writes an error answer with a body: the text of a code, a handler's text, or its coded error. For seq 0 it is a notice. */
 export function writeErrorBody(writer: LinkWriter, to: Addressee, body: Uint8Array): void {
   const at = writer.begin(RPC_RESP_HEADER_LEN)
   writeResponseHead(writer.slab, at, FLAG_ERROR, to.seq, 0, body.length, to.ver)
-  writer.end(body)
+  writer.end(body, true)
 }
 
 /** Writes a frame of version 2 without anything of the user's: CREDIT, CANCEL, HELLO, GOAWAY. */

@@ -49,16 +49,17 @@ interface Parts {
   readonly blob?: Uint8Array
   readonly meanwhile?: () => void
   readonly maxBytes?: number
+  readonly isCall?: boolean
 }
 
 /** Writes a frame as the client does, and returns its bytes. */
 function write(writer: LinkWriter, parts: Parts): Uint8Array {
-  const { head = HEAD, message = NONE, blob = NONE, meanwhile, maxBytes = 1024 * KIB } = parts
+  const { head = HEAD, message = NONE, blob = NONE, meanwhile, maxBytes = 1024 * KIB, isCall } = parts
   const at = writer.begin(head.length)
   const value: Message = meanwhile === undefined ? { bytes: message } : { bytes: message, meanwhile }
   assert.equal(writer.message(codec, value, maxBytes), message.length)
   writer.slab.set(head, at)
-  writer.end(blob)
+  writer.end(blob, isCall)
   return concat([head, message, blob])
 }
 
@@ -140,6 +141,24 @@ describe('LinkWriter', () => {
     const sends = link.sends.length
     scheduler.flush()
     assert.equal(link.sends.length, sends)
+  })
+
+  it('flushes in the midst of a turn as soon as 32 calls or answers wait, and begins to count anew', () => {
+    const link = new RecordingLink()
+    const scheduler = new VirtualTimeScheduler()
+    const writer = new LinkWriter(link, { scheduler })
+    const sizes = (): number[] => link.sends.map(({ bytes }) => bytes.length)
+    for (let i = 0; i < 100; i++) write(writer, { message: filled(2, i) })
+    for (let i = 0; i < 31; i++) write(writer, { message: filled(2, i), isCall: true })
+    assert.deepEqual(sizes(), [], 'items and others do not count')
+    write(writer, { message: filled(2, 31), isCall: true })
+    assert.deepEqual(sizes(), [1_320])
+    for (let i = 0; i < 16; i++) write(writer, { message: filled(2, i), isCall: true })
+    scheduler.flush()
+    assert.deepEqual(sizes(), [1_320, 160])
+    for (let i = 0; i < 31; i++) write(writer, { message: filled(2, i), isCall: true })
+    assert.deepEqual(sizes(), [1_320, 160], 'those that left at the end of a turn do not count')
+    writer.destroy()
   })
 
   it('corks all pieces but the last', () => {
