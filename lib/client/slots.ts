@@ -35,7 +35,8 @@ export class Slots implements Pumpable {
   start(size: number, link: Turns, send: (task: ClientTask) => void, failed: (error: unknown) => void): Subscription {
     this.#size = size
     const open = (): boolean => {
-      if (!link.open) link.wait(this)
+      if (link.open) return true
+      link.wait(this)
       return link.open
     }
     const emit = (task: ClientTask): void => {

@@ -142,21 +142,25 @@ export class LinkWriter {
     this.#message = undefined
     this.#writtenBytes += this.#queuedBytes - queuedBefore
     if (isCall) this.#queuedCalls++
-    if (this.#queuedBytes >= this.#batchBytes || this.#queuedCalls >= this.#batchCalls) this.flush()
+    if (this.#queuedBytes >= this.#batchBytes || this.#queuedCalls >= this.#batchCalls) this.#flush()
     else this.#flushing ??= this.#scheduler.schedule(this.#flushAtTurn)
   }
 
   /** Hands over all whole frames that wait, now. */
   flush(): void {
     this.#flushing?.unsubscribe()
+    this.#flushing = undefined
     this.#flush()
   }
 
   /** Run by the scheduler, so there is nothing left to unsubscribe from. */
-  readonly #flushAtTurn = (): void => this.#flush()
-
-  #flush(): void {
+  readonly #flushAtTurn = (): void => {
     this.#flushing = undefined
+    this.#flush()
+  }
+
+  /** What is scheduled stays so: it is for what is written from now on, too. */
+  #flush(): void {
     if (this.#queuedBytes === 0) return
     this.#lastBatchBytes = this.#queuedBytes
     this.#queuedCalls = 0
