@@ -12,12 +12,13 @@ const STEPS: readonly (readonly [RegExp, string])[] = [
 ]
 
 /** Makes `server` listen at what `--listen` names, and resolves to the address as it is then. An address that is none is a {@link UsageError}. */
-export async function listenAt(
-  server: { listen(address: string): Promise<{ readonly address: string }> },
+export async function listenAt<O>(
+  server: { listen(address: string, options?: O): Promise<{ readonly address: string }> },
   address: string,
+  options?: O,
 ): Promise<string> {
   try {
-    return (await server.listen(address)).address
+    return (await server.listen(address, options)).address
   } catch (error) {
     const { message, cause } = error as Error
     if (cause instanceof TypeError)

@@ -110,20 +110,15 @@ async function serve(terminal: Terminal, recorder: Recorder | undefined, options
     recorder === undefined ? new RpcServer(serverOptions) : new RecordingServer(recorder, serverOptions),
   )
   try {
-    for (const address of options.listen) addresses.push(await listenAt(pagesOf(server, options.origin), address))
+    const pages = { origins: only(options.origin) }
+    for (const address of options.listen) {
+      addresses.push(await listenAt(server, address, address.startsWith('ws:') ? pages : undefined))
+    }
     const over = options.graceful ? restartable(terminal, server, options.pidFile) : stopped(terminal, server)
     announce(terminal, services, addresses, options.origin)
     await over
   } finally {
     await server.close({ waitMs: 0 })
-  }
-}
-
-/** The server, open to the pages of these origins alone. */
-function pagesOf(server: RpcServer, origin: readonly string[]): Pick<RpcServer, 'listen'> {
-  const options = { origins: only(origin) }
-  return {
-    listen: (address: string) => server.listen(address, address.startsWith('ws:') ? options : undefined),
   }
 }
 

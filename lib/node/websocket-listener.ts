@@ -36,8 +36,10 @@ function accept(served: Served, options: NodeWebSocketOptions, origins: Origins 
         refuse(socket, 403, refusal)
       } else upgrade(request, socket, head, link => (links.observed ? links.next(link) : link.destroy()))
     }
-    subscriber.add(() => links.complete())
-    subscriber.add(() => refused.complete())
+    subscriber.add(() => {
+      links.complete()
+      refused.complete()
+    })
     subscriber.add(route(served.server, served.path, take))
     subscriber.next({
       get address() {

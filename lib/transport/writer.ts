@@ -33,8 +33,6 @@ export interface WriterOptions {
   readonly scheduler?: SchedulerLike
   /** A batch that reached this size leaves without waiting for the turn's end. Default 6 KiB. */
   readonly batchBytes?: number
-  /** The same for so many calls or answers. Default 32. */
-  readonly batchCalls?: number
 }
 
 /** Writes frames to one link: `begin`, `message`, the head by the caller, `end`; or all of it not at all. */
@@ -42,7 +40,6 @@ export class LinkWriter {
   readonly #link: Link
   readonly #scheduler: SchedulerLike
   readonly #batchBytes: number
-  readonly #batchCalls: number
   /** Where the head of a frame is written after {@link message}, from `begin()`'s result on. */
   slab: Uint8Array = NO_SLAB
   /** Of the slab: [start, used) waits to be sent, behind it is room. */
@@ -70,7 +67,6 @@ export class LinkWriter {
   constructor(link: Link, options: WriterOptions = {}) {
     this.#link = link
     this.#batchBytes = options.batchBytes ?? BATCH_BYTES
-    this.#batchCalls = options.batchCalls ?? BATCH_CALLS
     this.#scheduler = options.scheduler ?? link.turn ?? asapScheduler
   }
 
@@ -142,7 +138,7 @@ export class LinkWriter {
     this.#message = undefined
     this.#writtenBytes += this.#queuedBytes - queuedBefore
     if (isCall) this.#queuedCalls++
-    if (this.#queuedBytes >= this.#batchBytes || this.#queuedCalls >= this.#batchCalls) this.#flush()
+    if (this.#queuedBytes >= this.#batchBytes || this.#queuedCalls >= BATCH_CALLS) this.#flush()
     else this.#flushing ??= this.#scheduler.schedule(this.#flushAtTurn)
   }
 

@@ -292,6 +292,21 @@ describe('an upgrade', () => {
     await expectNoLeaks()
   })
 
+  it('says whom it refused, to whoever listens for that, until it is closed', async () => {
+    const seen: string[] = []
+    const listener = webSocketListener('ws://127.0.0.1:0/rpc', { origins: [] })
+    const [server, bound] = await bind(listener, link => link.destroy())
+    bound.refused$?.subscribe({
+      next: ({ address, message }) => seen.push(`${address.replace(/\d+$/, 'port')} ${message}`),
+      error: assert.fail,
+      complete: () => seen.push('complete'),
+    })
+    await raw(bound.address, upgrade('/rpc', 'Origin: https://evil.example\r\n'))
+    server.unsubscribe()
+    assert.deepEqual(seen, ['ws://127.0.0.1:port 403: pages of https://evil.example may not connect here', 'complete'])
+    await expectNoLeaks()
+  })
+
   it('is accepted from pages of the same machine, at any port, where loopback is among the origins', async () => {
     const served = await serve({ origins: ['loopback', 'https://app.example'] })
     const here = [
